@@ -78,6 +78,7 @@ PARTNER_PAGES = [
 OPERATOR_PAGES = [
     ("operator-servers", "/operator/servers?server=srv-04"),
     ("operator-server", "/operator/servers/srv-04"),
+    ("operator-attention", "/operator/attention"),
     ("operator-add-server", "/operator/add-server"),
     ("operator-partners", "/operator/partners"),
     ("operator-attention", "/operator/attention"),

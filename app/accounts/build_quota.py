@@ -12,6 +12,7 @@ from app.data.models.partner import Partner, PartnerIdentity
 from app.data.models.upload import Upload
 from app.data.pack_sizes import pack_sizes
 from app.refusals import QuotaExceeded
+from slipway.client.sizes import format_limit, format_size
 
 _SHARE_AHEAD = 16  # a growing upload reserves at most this fraction of the rest ahead, so that others have room too
 
@@ -64,7 +65,7 @@ def reserve(session: Session, partner_id: str, size: int) -> int:
     partner = session.get_one(Partner, partner_id, with_for_update=True)
     quota = build_quota(session, partner)
     if quota.left is not None and size > quota.left:
-        raise _exceeded(partner, quota.used + quota.reserved, f"this archive has {size:,}")
+        raise _exceeded(partner, quota.left, f"This archive has {format_size(size)}.")
     return size
 
 
@@ -76,14 +77,15 @@ def reserve_more(session: Session, partner_id: str, upload: Upload, received: in
     if quota.left is not None:
         room = upload.reserved_bytes + quota.left - received
         if room < 0:
-            used = quota.used + quota.reserved - upload.reserved_bytes
-            raise _exceeded(partner, used, f"{received:,} of this archive have arrived, and it is not complete")
+            left = quota.left + upload.reserved_bytes
+            raise _exceeded(partner, left, f"Of this archive {format_size(received)} arrived, and it is not complete.")
         ahead = min(ahead, room // _SHARE_AHEAD)
     upload.reserved_bytes = received + ahead
 
 
-def _exceeded(partner: Partner, used: int, archive: str) -> QuotaExceeded:
+def _exceeded(partner: Partner, left: int, archive: str) -> QuotaExceeded:
+    limit = format_limit(partner.build_quota_bytes or 0)
     return QuotaExceeded(
-        f"{partner.name} may keep {partner.build_quota_bytes:,} bytes of builds; {used:,} are in use and {archive}. "
-        "Delete games that are no longer needed, or ask the operator for more."
+        f"{partner.name} may keep {limit} of builds, and {format_size(left)} are left. {archive} Delete builds or "
+        "games that are no longer needed, or ask the operator for more."
     )

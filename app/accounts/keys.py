@@ -75,7 +75,7 @@ def authenticate(secret: str | None) -> ApiKey:
         raise Unauthorized("No API key was sent. Send it as `Authorization: Bearer pp_…`.")
     key = db.session.scalar(select(ApiKey).where(ApiKey.secret_hash == fingerprint(secret)))
     if key is None:
-        raise Unauthorized("This API key is unknown. Make one in the dashboard under Settings, API keys.")
+        raise Unauthorized("This API key is unknown. Create one in the dashboard under Settings, API keys.")
     if key.revoked_at:
         raise Unauthorized(f"The key {key.hint} was revoked. {_MAKE_ANOTHER}")
     if key.expires_at and key.expires_at <= now():
@@ -84,7 +84,7 @@ def authenticate(secret: str | None) -> ApiKey:
     return key
 
 
-_MAKE_ANOTHER = "Make another in the dashboard under Settings, API keys."
+_MAKE_ANOTHER = "Create another in the dashboard under Settings, API keys."
 
 
 def _in_utc(at: datetime) -> str:
@@ -105,7 +105,7 @@ def require_scope(key: ScopedKey, scope: str) -> None:
     if scope not in key.scopes:
         raise Forbidden(
             f"The key {key.hint} has the scopes {', '.join(key.scopes)}; this call needs '{scope}'. "
-            "Make a key with that scope."
+            "Create a key with that scope."
         )
 
 
@@ -118,9 +118,9 @@ def roll_key(key: ApiKey, actor: Actor, overlap: timedelta = ROLL_OVERLAP) -> tu
         # Rolling twice at the same moment must not make two keys: lock the row first, then read it.
         session.execute(select(ApiKey.id).where(ApiKey.id == key_id).with_for_update())
         if key.revoked_at or key.rolled:
-            raise Conflict(f"The key {key.hint} was revoked or rolled already. Make a new key instead.")
+            raise Conflict(f"The key {key.hint} was revoked or rolled already. Create a new key instead.")
         if key.expires_at and key.expires_at <= made_at:
-            raise Conflict(f"The key {key.hint} has expired. Make a new key instead.")
+            raise Conflict(f"The key {key.hint} has expired. Create a new key instead.")
         lifetime = key.expires_at - key.created_at if key.expires_at else None
         key.expires_at = end_after_roll(key, made_at, overlap)
         key.rolled = True

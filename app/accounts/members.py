@@ -142,6 +142,7 @@ def change_role(partner: Partner, member_id: str, role: str, actor: Actor) -> Me
         if member.role != role:
             member.role = role
             record(session, actor, "member.role_changed", f"{member.name} ({role})", partner_id=partner_id)
+            announce(SIGN_INS_TOPIC)  # pages that were opened in the old role reload
     return member
 
 
@@ -183,7 +184,9 @@ def remove_operator(member_id: str, actor: Actor) -> None:
         if member is None:
             raise NotFound("This operator does not exist.")
         if len(operators) == 1:
-            raise Conflict("This is the only operator. Make another one first: `flask member create`.", "only_operator")
+            raise Conflict(
+                "This is the only operator. Create another one first: `flask member create`.", "only_operator"
+            )
         record(session, actor, "member.removed", member.name)
         session.delete(member)
         announce(SIGN_INS_TOPIC)  # the sign-ins were deleted with the member

@@ -62,7 +62,7 @@ def partner_named(name: str) -> Partner:
         select(Partner).where(or_(func.lower(Partner.name) == name.lower(), Partner.id == name)).order_by(Partner.id)
     ).all()
     if not found:
-        raise NotFound(f"No partner named '{name}'. `flask partner create` makes one.")
+        raise NotFound(f"No partner named '{name}'. `flask partner create` creates one.")
     if len(found) > 1:
         ids = ", ".join(partner.id for partner in found)
         raise Conflict(f"{len(found)} partners are named '{name}'. Give the id of one instead: {ids}.")

@@ -16,7 +16,7 @@ from app.refusals import RateLimited
 _ADDRESS_OR_PAIR = "Wait {wait}, then try again. Wrong tries count for this email and from this address."
 _ACCOUNT = (
     "Many wrong passwords were tried for this email. Wait {wait}, or sign in from a place where you signed in before. "
-    "An owner or operator can also make you a link for a new password, which works at once."
+    "An owner or operator can also give you a link for a new password, which works at once."
 )
 _CONFIRMATION = "Too many wrong passwords. Wait {wait}, then try again."
 

@@ -130,11 +130,13 @@ def end_all(session: Session, member: Member, *, but: SignIn | None = None) -> N
     session.execute(delete(PasswordLink).where(PasswordLink.member_id == member.id))
 
 
-def active_sign_ins(sign_in_ids: Iterable[str]) -> set[str]:
-    """The sign-ins among these that are still active. One query for up to 5,000."""
-    found: set[str] = set()
+def roles_of_active(sign_in_ids: Iterable[str]) -> dict[str, str]:
+    """The role of each member by sign-in, for the sign-ins among these that are still active. One query for up to
+    5,000."""
+    found: dict[str, str] = {}
     for ids in in_batches(set(sign_in_ids)):
-        found.update(db.session.scalars(select(SignIn.id).where(SignIn.id.in_(ids), _is_living())))
+        query = select(SignIn.id, Member.role).join(Member, SignIn.member_id == Member.id)
+        found.update({row.id: row.role for row in db.session.execute(query.where(SignIn.id.in_(ids), _is_living()))})
     return found
 
 

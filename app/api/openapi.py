@@ -24,7 +24,7 @@ Schema = dict[str, Any]
 
 _DESCRIPTIONS = {
     200: "Done.",
-    201: "Made.",
+    201: "Created.",
     204: "Done. There is no body.",
     206: "The requested bytes.",
     304: "Not changed since the ETag in If-None-Match. There is no body.",

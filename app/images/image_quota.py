@@ -14,6 +14,7 @@ from app.data.extensions import db
 from app.data.models.asset import Blob, QuotaEntry, StagedAsset
 from app.data.models.partner import Partner
 from app.refusals import QuotaExceeded
+from slipway.client.sizes import format_limit, format_size
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +63,8 @@ def reserve_bytes(session: Session, partner_id: str, size: int, reason: str, sub
     used = balance(session, partner_id)
     if size > 0 and used + size > limit:
         raise QuotaExceeded(
-            f"Your images may use {limit:,} bytes together; {used:,} are used or reserved, so the {size:,} of this "
-            "one do not fit. Delete images that are not used any more, or ask the operator for more."
+            f"Your images may use {format_limit(limit)} in all, and {format_size(limit - used)} are left. This one has "
+            f"{format_size(size)}. Delete images that are not used any more, or ask the operator for more."
         )
     _enter(session, partner_id, size, used, reason, subject)
 

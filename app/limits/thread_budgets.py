@@ -113,7 +113,7 @@ raw_uploads = Slots("uploads through the app", 8, retry_after=30)
 comparisons = Slots("comparisons of builds", 4, retry_after=10)
 image_uploads = Slots("images sent through the app", _IMAGE_UPLOADS, retry_after=10)
 # A slow reader keeps its slot but no thread (app/runtime/web_server/connection_worker.py).
-images = Slots("images on their way", _IMAGES, retry_after=1)
+images = Slots("images that are being uploaded", _IMAGES, retry_after=1)
 downloads = Slots("downloads through the app", _DOWNLOADS, retry_after=30)
 _LONG = (streams, waiting_polls, raw_uploads, comparisons, image_uploads, images, downloads)
 calls = Calls(128, retry_after=5)

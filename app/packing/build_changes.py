@@ -148,7 +148,7 @@ def _compare(old: Build, old_pack: BuildPack, new: Build, new_pack: BuildPack) -
                 indexes = [below_top(read_own_index(pack)) for pack in (old_pack, new_pack)]
             except (ObjectMissing, IndexRefused):
                 raise Conflict(
-                    "The list of files of one of the builds is damaged in storage. Tell the operator: `flask check` "
+                    "The list of files of one of the builds is damaged in storage. Tell the operator: flask check "
                     "lists it.",
                     "no_index",
                 ) from None

@@ -25,6 +25,7 @@ from app.packing.pack_requests import request_pack
 from app.packing.pack_topics import topics_of
 from app.process.crash_points import crash_point
 from app.topics.names import game_topic
+from slipway.client.sizes import format_size
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,9 @@ def _lock_due(session: Session, build: Build, *, again: bool) -> BuildPack | Non
 
 def _quota_reason(build: Build, partner: Partner, left: int, needed: int) -> str:
     return (
-        f"The pack of build {build.number} takes about {needed:,} bytes, and the quota of {partner.name} has "
-        f"{left:,} bytes left. Delete builds that are no longer needed, or ask the operator for more. The pack is made "
-        "by itself when there is room."
+        f"The pack of build {build.number} takes about {format_size(needed)}, and the quota of {partner.name} has "
+        f"{format_size(left)} left. Delete builds that are no longer needed, or ask the operator for more. The pack is "
+        "made automatically when there is room."
     )
 
 
@@ -141,9 +142,9 @@ def cover_pack(claim: PackClaim, size: int) -> int:
                 # Only a lower bound is known. A quarter more keeps attempts few that end the same way.
                 needed = max(size, min(size * 5 // 4, claim.build.unpacked_bytes))
                 raise BeyondQuota(
-                    f"The pack of build {claim.build.number} takes more than {row.pack_bytes + left:,} bytes, and the "
-                    f"quota of {partner.name} has no more left for it. Delete builds that are no longer needed, or ask "
-                    f"the operator for more. It is tried again by itself when {needed:,} bytes are left.",
+                    f"The pack of build {claim.build.number} takes more than {format_size(row.pack_bytes + left)}, and "
+                    f"the quota of {partner.name} has no more left for it. Delete builds that are no longer needed, or "
+                    f"ask the operator for more. It is tried again when {format_size(needed)} are left.",
                     needed,
                 )
             most = size + _RESERVED_AHEAD

@@ -14,6 +14,7 @@ from pathlib import Path
 from app.config.settings import Settings
 from app.data.models.game import Build
 from app.packing.pack_claims import NoRoom
+from slipway.client.sizes import format_size
 
 _PREFIX = "slipway-pack-"
 _FILE_OVERHEAD = 4096  # bytes of the disk that a file takes beside its content, at most
@@ -109,8 +110,8 @@ def _check_room(parent: Path, settings: Settings, build: Build) -> None:
     budget = settings.pack_disk_bytes
     if budget is not None and needed > budget:
         raise NoRoom(
-            f"Build {build.number} takes {needed:,} bytes unpacked, and the portal allows {budget:,}. Ask the operator "
-            "for more (PACK_DISK_BYTES).",
+            f"Build {build.number} takes {format_size(needed)} unpacked, and the portal allows {format_size(budget)}. "
+            "Ask the operator for more (PACK_DISK_BYTES).",
             f"it takes {needed:,} bytes unpacked, and PACK_DISK_BYTES allows {budget:,}",
         )
     free = shutil.disk_usage(parent).free
@@ -119,7 +120,7 @@ def _check_room(parent: Path, settings: Settings, build: Build) -> None:
     if free < wanted:
         raise NoRoom(
             f"The portal's disk has no room to make the pack of build {build.number}, which takes "
-            f"{needed + build.size:,} bytes. {_AGAIN}",
+            f"{format_size(needed + build.size)}. {_AGAIN}",
             f"the disk of {parent} has {free:,} bytes free, and {wanted:,} are needed: {needed:,} unpacked, "
             f"{build.size:,} for the pack, and {settings.pack_free_bytes:,} that stay free (PACK_FREE_BYTES)",
         )

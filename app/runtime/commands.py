@@ -43,11 +43,11 @@ STOP_SECONDS = 8.0
     help="Skip objects younger than this.",
 )
 def sweep_command(young_minutes: int) -> None:
-    """Remove the leftovers of dead uploads, deleted games and lost rows from storage."""
+    """Remove the leftovers of abandoned uploads, deleted games and lost rows from storage."""
     swept = build_sweep.sweep(timedelta(minutes=young_minutes))
     click.echo(
-        f"Removed {swept.uploads} dead uploads, {swept.games} deleted games, {swept.packs} packs that no server needs, "
-        f"{swept.objects} objects: {swept.bytes_freed:,} bytes freed."
+        f"Removed {swept.uploads} abandoned uploads, {swept.games} deleted games, {swept.packs} packs that no server "
+        f"needs, {swept.objects} objects: {swept.bytes_freed:,} bytes freed."
     )
 
 

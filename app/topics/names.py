@@ -29,5 +29,5 @@ def catalog_topic(partner_id: str) -> str:
 
 
 FLEET_TOPIC = "fleet"
-SIGN_INS_TOPIC = "sign-ins"  # changes when a sign-in ends
+SIGN_INS_TOPIC = "sign-ins"  # changes when a sign-in ends, and when a member's role changes
 KEYS_TOPIC = "api-keys"  # changes when a key ends, and when its app or partner is renamed

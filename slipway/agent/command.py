@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"slipway-agent {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_run(commands.add_parser("run", help="run the agent until it receives SIGTERM or SIGINT"))
-    verify = commands.add_parser("verify", help="check the cached builds, chunk by chunk, and mend them")
+    verify = commands.add_parser("verify", help="check the cached builds, chunk by chunk, and repair them")
     verify.add_argument("game_id", metavar="gameId", nargs="?", help="check the builds of this game only")
     verify.add_argument("--cache", type=Path, required=True, help="the cache directory of the agent")
     verify.add_argument("--repair", action="store_true", help="fetch what is damaged or missing from the build's pack")
@@ -74,7 +74,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "--bandwidth",
         type=_bandwidth,
         metavar="SIZE",
-        help="the most that all downloads together receive per second, like 20M (default: no limit)",
+        help="maximum rate of all downloads together in bytes per second, like 20M (default: no limit)",
     )
     _add_storage_hosts(parser)
 

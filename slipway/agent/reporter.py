@@ -175,7 +175,7 @@ class Reporter:
         if _is_two_agents(error):
             message = "another agent uses this server's token; stop it, or give each server its own token"
         elif isinstance(error, PlatformRefused) and error.status == 401:
-            message = "the platform does not accept this token; create a new one for this server"
+            message = "the platform does not accept this token; roll the token of this server"
         else:
             message = "the platform did not accept the report; trying again"
         logs.warning(message, reason=error, attempt=failures, retry_in_seconds=round(pause, 1))

@@ -203,10 +203,10 @@ def _change_row(change: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _change_summary(found: dict[str, Any]) -> str:
-    """`2 added, 1 removed, 3 changed since build 13; 54 kB of new content.`"""
+    """`2 added, 1 removed, 3 changed since build 13; 54 KiB of new content, unpacked.`"""
     counts = ", ".join(f"{found[kind]:,} {kind}" for kind in _CHANGE_SIGNS if found[kind])
     if not counts:
         return f"No files differ from build {found['against']}."
-    text = f"{counts} since build {found['against']}; {format_size(found['newBytes'])} of new content."
+    text = f"{counts} since build {found['against']}; {format_size(found['newBytes'])} of new content, unpacked."
     shown, total = len(found["changes"]), found["total"]
     return f"{text} The largest {shown:,} of {total:,} are shown." if shown < total else text

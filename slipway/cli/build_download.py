@@ -22,7 +22,7 @@ from slipway.cli.progress_bar import ProgressStep
 from slipway.client.backoff import RetryBudget
 from slipway.client.file_flags import O_BINARY, O_NOFOLLOW, O_NONBLOCK
 from slipway.client.rate import RateMeter
-from slipway.client.sizes import format_size
+from slipway.client.sizes import format_part
 from slipway.client.transport import describe_network_error, make_pool
 
 _READ_BYTES = 1 << 18
@@ -92,7 +92,7 @@ class BuildDownload:
             done += len(piece)
         file.truncate(done)
         if done:
-            self._output.info(f"Continuing: {format_size(done)} of {format_size(self.size)} are here already.")
+            self._output.info(f"Continuing: {format_part(done, self.size)} are here already.")
         budget, attempt, forbidden, url = RetryBudget(_RETRY_SECONDS), 0, 0, self._fresh_url()
         while done < self.size:
             before = done
@@ -136,7 +136,7 @@ class BuildDownload:
         return done, None if done == self.size else "the connection broke"
 
     def _show(self, done: int) -> None:
-        text = f"{format_size(done)} of {format_size(self.size)}"
+        text = format_part(done, self.size)
         self._output.step(ProgressStep("downloading", done, self.size, self._rate.at_total(done), text))
 
     @staticmethod

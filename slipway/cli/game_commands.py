@@ -50,7 +50,7 @@ def games(context: CommandContext) -> None:
 @click.option("--tag", "tags", multiple=True, help="A tag, such as 'Visual Novel'. Can be given several times.")
 @click.option("--launcher", help="The script that starts the game, such as mygame.sh.")
 @click.option("--renpy-dir", "renpyDir", metavar="NAME", help="Name of the game's folder, such as MyGame-1.0.")
-@click.option("--stage", is_flag=True, help="Do not release builds by themselves.")
+@click.option("--stage", is_flag=True, help="Do not release builds automatically.")
 @click.option("--keep-builds", type=click.IntRange(1, 1000), help="How many builds to keep. Default: all.")
 @with_context
 def register(context: CommandContext, slug: str, stage: bool, keep_builds: int | None, **fields: Any) -> None:
@@ -73,7 +73,9 @@ def _ask_for(missing: Any) -> dict[str, Any]:
     names = list(missing)
     if names and not sys.stdin.isatty():
         options = ", ".join(_REQUIRED[name] for name in names)
-        raise CommandError(f"Missing: {options}. Standard input is not a terminal to ask at.", ExitCode.USAGE)
+        raise CommandError(
+            f"Missing: {options}. Standard input is not a terminal, so the command cannot ask for them.", ExitCode.USAGE
+        )
     answers = {name: str(click.prompt(_PROMPTS[name], err=True)) for name in names}
     return {
         name: [tag.strip() for tag in answer.split(",") if tag.strip()] if name == "tags" else answer

@@ -9,7 +9,7 @@ import click
 from slipway.cli.command_context import CommandContext, with_context
 from slipway.cli.game_arguments import with_game
 from slipway.cli.output import OutputTable
-from slipway.client.sizes import format_size
+from slipway.client.sizes import format_part, format_size
 
 _limit_option = click.option(
     "--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="How many, newest first."
@@ -107,6 +107,7 @@ def _upload_line(upload: dict[str, Any]) -> str:
     if phase == "failed":
         return f"{name} was rejected: {upload['reason']}"
     if phase == "checking":
-        return f"{name} is being checked: {format_size(upload['check']['bytesRead'])} of {format_size(upload['size'])}."
-    there = format_size(upload["receivedBytes"]) if upload["receivedBytes"] is not None else "an unknown amount"
-    return f"{name} is being sent: {there} of {format_size(upload['size'])}, kept until {upload['expiresAt']}."
+        return f"{name} is being checked: {format_part(upload['check']['bytesRead'], upload['size'])}."
+    received, size = upload["receivedBytes"], upload["size"]
+    there = f"an unknown part of {format_size(size)}" if received is None else format_part(received, size)
+    return f"{name} is being sent: {there}, kept until {upload['expiresAt']}."

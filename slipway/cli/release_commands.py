@@ -94,7 +94,7 @@ def _forecast_lines(forecast: dict[str, Any]) -> list[str]:
 
 
 def _cost_line(forecast: dict[str, Any]) -> str:
-    """`3 servers, 54 kB each instead of 112 MB`."""
+    """`3 servers, 54 KiB each instead of 112 MiB`."""
     fetching = [server for server in forecast["servers"] if server["bytesToFetch"]]
     amounts = [server["bytesToFetch"] for server in fetching]
     return transfer_line(amounts, fetching[0]["bytesOf"], preparing=forecast["preparing"])

@@ -1,13 +1,13 @@
 """Sizes and durations as people write and read them.
 
-Measured amounts are shown in decimal units, in the command, the agent and the dashboard alike. Limits are written and
-shown in binary units: `2G` is 2 GiB."""
+All sizes are in binary units, in the command, the agent and the dashboard alike: `2G` in a setting is 2 GiB on a page.
+app/static/src/js/byte-sizes.js does the same in the browser."""
 
 from __future__ import annotations
 
 import re
 
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _FACTORS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", re.IGNORECASE)
 
@@ -21,20 +21,36 @@ def parse_size(text: str) -> int:
 
 
 def format_size(amount: float, space: str = " ") -> str:
-    """Bytes in decimal units: `0 B`, `640 MB`, `7.2 GB`. One decimal place from 1 MB on and below 100. `space` stands
-    before the unit."""
-    value = float(max(amount, 0))
-    for unit in _UNITS:
-        # 999.95 would be written as 1,000.0
-        if value < 999.5 or unit == _UNITS[-1]:
-            break
-        value /= 1000
-    digits = 0 if unit in {"B", "kB"} or value >= 99.95 else 1
-    return f"{value:,.{digits}f}{space}{unit}"
+    """A measured amount of bytes: `0 B`, `640 MiB`, `7.2 GiB`. One decimal place from 1 MiB on and below 100. `space`
+    stands before the unit."""
+    unit = _unit_of(amount)
+    return f"{_in_unit(amount, unit, _places(amount, unit))}{space}{_UNITS[unit]}"
+
+
+def format_part(part: float, whole: float, space: str = " ", places: int = 1) -> str:
+    """A part of an amount: `1.2 of 2.0 GiB`. Both are in the unit of the whole, with as many decimal places. `places`:
+    how many from 1 MiB on and below 100."""
+    unit = _unit_of(whole)
+    shown = _places(whole, unit, places)
+    return f"{_in_unit(part, unit, shown)} of {_in_unit(whole, unit, shown)}{space}{_UNITS[unit]}"
+
+
+def _unit_of(amount: float) -> int:
+    """The place in _UNITS of the unit in which the amount has at most three digits before its point."""
+    return next((unit for unit in range(len(_UNITS)) if amount / 1024**unit < 999.5), len(_UNITS) - 1)
+
+
+def _places(amount: float, unit: int, places: int = 1) -> int:
+    return 0 if unit < 2 or amount / 1024**unit >= 99.95 else places
+
+
+def _in_unit(amount: float, unit: int, places: int) -> str:
+    return f"{max(amount, 0) / 1024**unit:,.{places}f}"
 
 
 def format_limit(amount: int, space: str = " ") -> str:
-    """A limit in bytes: `20 GiB` if it is an integral number of binary units, else exact bytes."""
+    """A limit: `20 GiB` if it is a whole number of a unit, else exact bytes. Never rounded, so that what is just below
+    it is accepted."""
     for unit in ("T", "G", "M", "K"):
         if amount >= _FACTORS[unit] and amount % _FACTORS[unit] == 0:
             return f"{amount // _FACTORS[unit]:,}{space}{unit}iB"

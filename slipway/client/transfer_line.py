@@ -8,8 +8,8 @@ from slipway.client.sizes import format_size
 
 
 def transfer_line(amounts: Sequence[int], archive: int, *, preparing: bool, space: str = " ") -> str:
-    """`3 servers, 54 kB each instead of 112 MB`, or `3 servers, up to 2.9 MB each instead of 112 MB`. Where one of them
-    fetches the complete build, all are added up: `3 servers, 115 MB in all instead of 336 MB`.
+    """`3 servers, 54 KiB each instead of 112 MiB`, or `3 servers, up to 2.9 MiB each instead of 112 MiB`. Where one of
+    them fetches the complete build, all are added up: `3 servers, 115 MiB in all instead of 336 MiB`.
 
     `amounts`: the bytes that each server fetches, those that fetch nothing left out. `archive`: the bytes of the
     build's archive. `preparing`: an update's size is not known yet. `space` stands before units.

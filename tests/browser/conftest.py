@@ -46,6 +46,22 @@ def with_fonts(page: Page) -> Page:
     return page
 
 
+# What the page's live region says is removed when it was read.
+COLLECT_ANNOUNCEMENTS = """
+    window.announcements = [];
+    addEventListener("DOMContentLoaded", () => {
+        const region = document.getElementById("status");
+        const note = () => region.textContent && window.announcements.push(region.textContent);
+        if (region) new MutationObserver(note).observe(region, {childList: true});
+    });
+"""
+
+
+def wait_for_announcement(page: Page, text: str) -> None:
+    """Until a screen reader was told this."""
+    wait_for(page, lambda: text in page.evaluate("window.announcements.join('\\n')"))
+
+
 @pytest.fixture
 def workers(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Those who check what was sent, as in a web process. Parts have the least size that storage takes."""
@@ -74,6 +90,7 @@ def visit(chromium: Browser, url: str, complaints: list[str]) -> BrowserContext:
         base_url=url, viewport={"width": 1280, "height": 800}, timezone_id="Africa/Lagos", reduced_motion="reduce"
     )
     context.set_default_timeout(PATIENCE * 1000)
+    context.add_init_script(COLLECT_ANNOUNCEMENTS)
 
     def heard(message: ConsoleMessage) -> None:
         if message.type == "error" and "Failed to load resource" not in message.text:

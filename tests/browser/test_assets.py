@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from tests.app.images.images import picture
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE
-from tests.browser.conftest import wait_for
+from tests.browser.conftest import wait_for, wait_for_announcement
 from tests.conftest import Cast
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
@@ -73,7 +73,7 @@ def test_from_two_dropped_files_to_a_cover(sign_in: SignIn, cast: Cast, complain
     expect(refused).to_have_count(1)
     expect(refused).to_contain_text("Rejected")
     expect(refused).to_contain_text("broken.png")
-    expect(page.locator("#status")).to_contain_text("broken.png: Rejected")
+    wait_for_announcement(page, "broken.png: Rejected")
     refused.get_by_role("button", name="Dismiss: broken.png").click()
     expect(refused).to_have_count(0)
     expect(page.locator("#uploads-sum")).to_be_hidden()
@@ -152,7 +152,7 @@ def test_what_could_not_be_taken_is_not_sent_and_other_pages_keep_count(sign_in:
     }""")
     tiles = page.locator("#image-uploads .tile")
     expect(tiles.nth(0)).to_contain_text("Larger than 20 MiB")
-    expect(tiles.nth(0)).to_contain_text("It has 22.0 MB. Export it smaller and choose it again.")
+    expect(tiles.nth(0)).to_contain_text("It has 21.0 MiB. Export it smaller and choose it again.")
     expect(tiles.nth(1)).to_contain_text("Empty")
     expect(tiles.nth(2)).to_contain_text("Not an image")
     page.get_by_role("link", name="Details").click()
@@ -178,8 +178,8 @@ def test_an_image_that_the_network_holds_up_says_so_and_goes_on(
     # Without the server: it goes on by itself.
     context.set_offline(True)
     drop(page, first=picture(seed=1))
-    expect(on_its_way).to_contain_text("Held")
-    expect(on_its_way).to_contain_text("The server cannot be reached, retrying 1 of 10 in")
+    expect(on_its_way).to_contain_text("Waiting")
+    expect(on_its_way).to_contain_text("the server does not answer, retrying 1 of 10 in")
     context.set_offline(False)
     expect(page.locator("#assets-tiles .tile", has_text="first.png")).to_be_visible()
     expect(on_its_way).to_have_count(0)

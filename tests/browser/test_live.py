@@ -8,13 +8,16 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from app.accounts.members import change_role, members_of
+from app.data.extensions import db
+from app.data.models.partner import Partner
 from app.limits import thread_budgets
 from tests.app.runtime.processes import wait_until
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE
 from tests.app.web.scenes import On, Sent
-from tests.browser.conftest import PATIENCE, with_fonts
-from tests.conftest import Cast
+from tests.browser.conftest import PATIENCE, wait_for_announcement, with_fonts
+from tests.conftest import CAST, Cast
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
 
@@ -35,7 +38,7 @@ def game_id(cast: Cast) -> str:
                 on=[
                     On("srv-01"),
                     On("srv-02", "downloading", 10, 1_000_000),
-                    On("srv-03", "failed", 0, attempt=9, reason="disk full: 1 GB free"),
+                    On("srv-03", "failed", 0, attempt=9, reason="disk full: 954 MiB free"),
                 ]
             ),
         ],
@@ -67,7 +70,7 @@ def test_a_report_changes_the_cell_the_title_and_the_counts(
     expect(page).to_have_title("Low Tide · Slipway")
     expect(page.locator("#fleet-counts")).to_contain_text("3 cached")
     expect(page.locator("#game-state")).to_contain_text("Cached on 3 of 3")
-    expect(page.locator("#status")).to_contain_text("srv-03")
+    wait_for_announcement(page, "srv-03")
     assert complaints == []
 
 
@@ -159,7 +162,7 @@ def test_a_poll_of_what_did_not_change_is_304(
 ) -> None:
     monkeypatch.setattr(thread_budgets.streams, "limit", 0)
     page = sign_in(cast.starlight.owner)
-    with page.expect_response("**/matrix") as polled:
+    with page.expect_response("**/matrix*") as polled:
         page.goto("/games/low-tide")
     assert polled.value.status == 304
 
@@ -170,7 +173,7 @@ def test_when_nothing_answers_the_page_says_since_when(sign_in: SignIn, cast: Ca
     def refuse(route: Route) -> None:
         route.abort()
 
-    page.route("**/matrix", refuse)
+    page.route("**/matrix*", refuse)
     page.route("**/live*", refuse)
     wait_until(lambda: thread_budgets.streams.in_use == 1, PATIENCE, "1 streams are open")
     # The server ends the stream, and nothing answers any more.
@@ -184,6 +187,24 @@ def test_a_deleted_game_leaves_its_page(sign_in: SignIn, cast: Cast, game_id: st
     page = opened(sign_in, cast)
     scenes.delete(game_id)
     expect(page.get_by_role("heading", level=1)).to_have_text("No game at this address", timeout=15_000)
+
+
+def test_a_page_of_an_old_role_reloads_and_says_so_once(sign_in: SignIn, cast: Cast, game_id: str) -> None:
+    page = sign_in(cast.starlight.developer)
+    page.goto("/games/low-tide")
+    expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
+    expect(page.get_by_role("button", name="Choose a file")).to_be_visible()
+    partner = db.session.get_one(Partner, cast.starlight.partner_id)
+    member = next(member for member in members_of(partner) if member.email == cast.starlight.developer)
+    change_role(partner, member.id, "viewer", CAST)
+    toast = page.locator(".toast")
+    expect(toast).to_contain_text("Your role was changed. It is now viewer")
+    toast.hover()  # it stays
+    expect(page.get_by_role("button", name="Choose a file")).to_have_count(0)
+    # Announced, and then once in what a screen reader finds on the page.
+    wait_for_announcement(page, "Your role was changed. It is now viewer")
+    expect(page.locator("#status")).to_be_empty()
+    assert page.locator("body").aria_snapshot().count("Your role was changed") == 1
 
 
 def test_a_hidden_page_holds_no_stream(sign_in: SignIn, cast: Cast, game_id: str) -> None:

@@ -33,7 +33,7 @@ def test_an_older_build_is_released_and_the_way_back_is_one_click(
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Roll back to build 3")
     expect(dialog.get_by_role("heading", level=2)).to_be_focused()
-    expect(dialog).to_contain_text("0 B instead of 42.6\u00a0GB")
+    expect(dialog).to_contain_text("0 B instead of 39.7\u00a0GiB")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(opener).to_be_focused()

@@ -14,7 +14,7 @@ from app.limits import thread_budgets
 from tests.app.runtime.processes import wait_until
 from tests.app.web import fleet_scenes, scenes
 from tests.app.web.conftest import ONE_DATABASE
-from tests.browser.conftest import with_fonts
+from tests.browser.conftest import wait_for_announcement, with_fonts
 from tests.browser.test_axe import LOOKS, findings
 from tests.conftest import CAST, PASSWORD, Cast
 from tests.live_server import LiveServer
@@ -98,9 +98,9 @@ def test_a_partner_sees_builds_arrive_and_servers_come_back(
 
 def test_a_failure_is_said_once(enter: Enter, cast: Cast, fleet: str) -> None:
     page = live(enter(cast.starlight.owner, "/servers"))
-    scenes.change(fleet, 4, "srv-02", phase="failed", attempt=9, reason="disk full: 1 GB free")
+    scenes.change(fleet, 4, "srv-02", phase="failed", attempt=9, reason="disk full: 954 MiB free")
     fleet_scenes.noticed(cast.starlight.partner_id)
-    expect(page.locator("#status")).to_contain_text("srv-02: Failed: disk full")
+    wait_for_announcement(page, "srv-02: Failed: disk full")
 
 
 def test_rows_keep_their_places_while_the_pointer_is_among_them(
@@ -110,7 +110,7 @@ def test_rows_keep_their_places_while_the_pointer_is_among_them(
     before = ["srv-04", "srv-06", "srv-05", "srv-01", "srv-02", "srv-03"]
     assert order(page) == before
     page.locator("#server-srv-03").hover()
-    scenes.change(fleet, 4, "srv-03", phase="failed", attempt=9, reason="disk full: 1 GB free")
+    scenes.change(fleet, 4, "srv-03", phase="failed", attempt=9, reason="disk full: 954 MiB free")
     fleet_scenes.noticed()
     expect(page.locator("#server-srv-03")).to_contain_text("Disk full since")
     assert order(page) == before
@@ -201,7 +201,7 @@ def test_everything_is_done_without_a_script(chromium: Browser, site: LiveServer
     expect(page.locator("#opened-builds")).to_contain_text("Downloads are paused since")
     page.get_by_role("link", name="Partners").click()
     page.get_by_role("link", name="Starlight Studio").click()
-    page.get_by_label("Quota for builds, in GB").fill("250")
+    page.get_by_label("Quota for builds, in GiB").fill("250")
     page.get_by_role("button", name="Set quota").click()
     expect(page.locator(".toast")).to_contain_text("can store 250")
     page.get_by_role("link", name="Storage").click()

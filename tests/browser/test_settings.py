@@ -39,13 +39,13 @@ def partner(cast: Cast) -> Partner:
 
 
 def make_key(page: Page, name: str) -> str:
-    """Make a key in the dialog; returns its text."""
-    page.get_by_role("link", name="Make a key", exact=True).click()
-    dialog = page.get_by_role("dialog", name="Make a key")
+    """Create a key in the dialog; returns its text."""
+    page.get_by_role("link", name="Create a key", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Create a key")
     dialog.get_by_label("App", exact=True).select_option(label="Build farm")
     dialog.get_by_label("Name", exact=True).fill(name)
     dialog.get_by_label("Your password").fill(PASSWORD)
-    dialog.get_by_role("button", name="Make the key").click()
+    dialog.get_by_role("button", name="Create the key").click()
     shown = page.get_by_role("region", name="The new key", exact=True)
     expect(shown).to_have_text(SECRET)
     return shown.inner_text().strip()
@@ -193,7 +193,7 @@ def test_somebody_is_invited_and_joins_in_another_browser(
     page.get_by_role("link", name="Members", exact=True).click()
     page.get_by_label("Email").fill("kim@starlight.example")
     page.get_by_label("Role", exact=True).select_option("viewer")
-    page.get_by_role("button", name="Make invitation").click()
+    page.get_by_role("button", name="Create invitation").click()
     link = page.get_by_role("region", name="The link", exact=True).inner_text().strip()
     page.locator(".shown-once .copy").click()
     effort.assert_documented("Invite a member and copy the link", page)
@@ -250,11 +250,11 @@ def test_everything_can_be_done_without_a_script(
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.goto("/settings/keys")
-    page.get_by_role("link", name="Make a key", exact=True).click()
+    page.get_by_role("link", name="Create a key", exact=True).click()
     page.get_by_label("App", exact=True).select_option(label="Build farm")
     page.get_by_label("Name", exact=True).fill("Plain")
     page.get_by_label("Your password").fill(PASSWORD)
-    page.get_by_role("button", name="Make the key").click()
+    page.get_by_role("button", name="Create the key").click()
     expect(page.get_by_role("region", name="The new key", exact=True)).to_have_text(SECRET)
     page.get_by_role("link", name="I have stored it").click()
     page.get_by_role("row", name="Plain").get_by_role("link", name="Revoke").click()

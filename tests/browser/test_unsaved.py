@@ -161,7 +161,7 @@ def test_leaving_edited_details_asks(details: Page, complaints: list[str]) -> No
     assert asked == ["What you changed here is not saved. Leave without saving?"]
     expect(page.get_by_label("Description")).to_have_value("Typed, and not saved yet.")
     page.once("dialog", lambda dialog: dialog.accept())
-    page.get_by_role("link", name="Assets").click()
+    page.get_by_role("link", name="Images").click()
     expect(page.get_by_role("heading", name="Add images")).to_be_visible()
     assert complaints == []
 
@@ -175,7 +175,7 @@ def test_leaving_details_that_were_not_edited_does_not_ask(sign_in: SignIn, cast
     page.get_by_label("Description").fill("Typed, and saved.")
     save(page)
     expect(page.locator(".toast")).to_contain_text("The details are saved")
-    page.get_by_role("link", name="Assets").click()
+    page.get_by_role("link", name="Images").click()
     expect(page.get_by_role("heading", name="Add images")).to_be_visible()
     assert asked == []
 
@@ -204,16 +204,16 @@ def keys(sign_in: SignIn, cast: Cast) -> Page:
 
 def test_a_dialog_that_needs_a_change_stays_a_dialog(keys: Page, complaints: list[str]) -> None:
     page = keys
-    page.get_by_role("link", name="Make a key", exact=True).click()
-    dialog = page.get_by_role("dialog", name="Make a key")
+    page.get_by_role("link", name="Create a key", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Create a key")
     dialog.get_by_label("Name", exact=True).fill("Release pipeline")
     dialog.get_by_label("Your password").fill("wrong" + PASSWORD)
-    dialog.get_by_role("button", name="Make the key").click()
+    dialog.get_by_role("button", name="Create the key").click()
     expect(dialog.get_by_role("alert")).to_be_focused()
     expect(dialog.get_by_label("Name", exact=True)).to_have_value("Release pipeline")
     assert page.url.endswith("/settings/keys")
     dialog.get_by_label("Your password").fill(PASSWORD)
-    dialog.get_by_role("button", name="Make the key").click()
+    dialog.get_by_role("button", name="Create the key").click()
     expect(page.get_by_role("region", name="The new key", exact=True)).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert complaints == []

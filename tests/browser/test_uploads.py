@@ -24,7 +24,7 @@ from app.data.models.upload import Upload
 from app.storage import part_writer
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE
-from tests.browser.conftest import ZONE, visit, wait_for
+from tests.browser.conftest import ZONE, visit, wait_for, wait_for_announcement
 from tests.conftest import PASSWORD, Cast
 from tests.faults.packing import LAUNCHER, packed_game
 from tests.game_archives import add_file, big_archive, game_archive
@@ -129,7 +129,7 @@ def test_a_chosen_file_becomes_a_live_build_without_a_reload(lanterns: Page, com
     expect(row).to_have_attribute("data-phase", "live")
     expect(row).to_contain_text("Live on 0 of 3")
     expect(page.locator("#builds tbody tr")).to_have_count(1)
-    expect(page.locator("#status")).to_contain_text("paper-lanterns.tar.gz")
+    wait_for_announcement(page, "paper-lanterns.tar.gz")
     row.get_by_role("button", name="Dismiss").click()
     expect(page.locator("#uploads-here")).to_be_hidden()
     assert page.evaluate("window.sameDocument")
@@ -186,7 +186,7 @@ def test_several_files_go_one_after_the_other_and_stay_across_pages(lanterns: Pa
     tray = page.get_by_role("complementary", name="Uploads")
     expect(tray.locator(".upload")).to_have_count(2)
     expect(page.locator("#uploads-sum")).to_contain_text("2 uploads · ")
-    tray.get_by_role("button", name="Fold the uploads").click()
+    tray.get_by_role("button", name="Collapse the uploads").click()
     expect(tray.locator(".upload").first).to_be_hidden()
     page.locator("#uploads-sum").click()
     expect(tray.locator(".upload").first).to_be_visible()
@@ -206,7 +206,7 @@ def test_a_network_that_was_cut_costs_nothing_but_time(
     page.unroute(LATER_PARTS)
     row = page.locator("#uploads-here .upload")
     expect(row).to_have_attribute("data-phase", "held")
-    expect(row).to_contain_text("Held at 5.2 of 11.0\u00a0MB · this computer is offline, retrying in")
+    expect(row).to_contain_text("Waiting at 5.0 of 10.5\u00a0MiB · this computer is offline, retrying in")
     before = int(page.get_by_role("progressbar").get_attribute("aria-valuenow") or 0)
     context.set_offline(False)
     expect(row).to_have_attribute("data-phase", "live", timeout=30_000)
@@ -222,7 +222,7 @@ def test_pause_and_resume(lanterns: Page, archive: Path, complaints: list[str]) 
     sent = parts_sent(page)
     row = page.locator("#uploads-here .upload")
     row.get_by_role("button", name="Pause: lanterns.tar.gz").click()
-    expect(row).to_contain_text("Paused at 5.2 of 11.0\u00a0MB")
+    expect(row).to_contain_text("Paused at 5.0 of 10.5\u00a0MiB")
     expect(page.locator("#uploads-sum")).to_contain_text("1 upload paused")
     page.unroute(LATER_PARTS)
     # It stays paused on other pages.
@@ -252,7 +252,7 @@ def test_a_reload_in_the_middle_and_the_file_again(
     page.unroute(LATER_PARTS)
     row = page.locator("#uploads-here .upload")
     expect(row).to_contain_text(
-        "Stopped at 5.2 of 11.0\u00a0MB a moment ago: choose the file again to continue, or discard."
+        "Stopped at 5.0 of 10.5\u00a0MiB a moment ago: choose the file again to continue, or discard."
     )
     kept = datetime.now(ZONE) + timedelta(days=7)
     year = f" {kept.year}" if kept.year > datetime.now(ZONE).year else ""
@@ -271,7 +271,9 @@ def test_a_reload_in_the_middle_and_the_file_again(
     expect(row).to_contain_text(re.compile("This is another file: it has 11,[0-9,]+ bytes, the stopped one"))
     other_file.write_bytes(b"X" + ARCHIVE[1:])
     choose(other_file)
-    expect(row).to_contain_text("This is another file: it begins with other bytes. Choose lanterns.tar.gz, or discard")
+    expect(row).to_contain_text(
+        "This is another file: it begins with different bytes. Choose lanterns.tar.gz, or discard"
+    )
     sent = parts_sent(page)
     choose(archive)
     expect(other.locator("#uploads .upload")).to_have_count(0)
@@ -515,10 +517,10 @@ def test_the_upload_of_a_colleague_is_shown_with_its_state(
     theirs.goto("/games/paper-lanterns")
     row = theirs.locator("#other-uploads li")
     expect(row).to_contain_text("lanterns.tar.gz")
-    expect(row).to_contain_text("Uploading 47\u00a0% · 5.2 of 11.0\u00a0MB")
+    expect(row).to_contain_text("Uploading 47\u00a0% · 5.0 of 10.5\u00a0MiB")
     lanterns.reload()
     lanterns.unroute(LATER_PARTS)
-    expect(lanterns.locator("#uploads-here .upload")).to_contain_text("Stopped at 5.2 of 11.0\u00a0MB")
+    expect(lanterns.locator("#uploads-here .upload")).to_contain_text("Stopped at 5.0 of 10.5\u00a0MiB")
     lanterns.locator("#drop-file").set_input_files(archive)
     expect(theirs.locator("#other-uploads")).to_be_hidden()
     expect(theirs.locator("#builds tbody tr")).to_have_count(1)

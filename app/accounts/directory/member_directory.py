@@ -39,7 +39,7 @@ def member_with_email(email: str, partner: Partner | None = None, *, operator: b
         query = query.where(Member.partner_id == (partner.id if partner else None))
     members = db.session.scalars(query).all()
     if not members:
-        raise NotFound(f"No account has the address {email}. `flask member create` makes a member.")
+        raise NotFound(f"No account has the address {email}. `flask member create` creates a member.")
     if len(members) > 1:
         names = ", ".join(sorted(member.partner.name if member.partner else "the operators" for member in members))
         raise Conflict(f"{email} has an account in each of {names}. Choose one with --partner or --operator.")

@@ -15,6 +15,7 @@ from app.images.intake.confirmation import SentUpload, active_asset, confirm
 from app.images.intake.presigning import AnnouncedImage, stage
 from app.refusals import InvalidRequest
 from app.storage.objects import PIECE, write_object
+from slipway.client.sizes import format_limit
 
 _MAGIC = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
@@ -56,8 +57,7 @@ def _measured(file: IO[bytes], file_name: str) -> tuple[AnnouncedImage, bytes]:
         md5.update(piece)
     if size > MAX_IMAGE_BYTES:
         raise InvalidRequest(
-            f"'{file_name}' has {size:,} bytes; an image may have {MAX_IMAGE_BYTES:,}. Export it smaller, then choose "
-            "it.",
+            f"'{file_name}' is larger than {format_limit(MAX_IMAGE_BYTES)}. Export it smaller, then choose it.",
             {"file": "too large"},
         )
     if size == 0:

@@ -27,9 +27,9 @@ _COLUMNS = {
 @partner_group.command("create", cls=PlainCommand)
 @click.argument("name")
 def partner_create(name: str) -> None:
-    """Make a partner named NAME."""
+    """Create a partner named NAME."""
     partner = create_partner(name, COMMAND_LINE)
-    click.echo(f"Partner '{partner.name}' made: {partner.id}")
+    click.echo(f"Partner '{partner.name}' created: {partner.id}")
 
 
 @partner_group.command("list", cls=PlainCommand)

@@ -35,7 +35,7 @@ class _Quota(click.ParamType[int | None]):
         try:
             return parse_size(value)
         except ValueError:
-            self.fail(f"{value!r} is no size. Write bytes, a size such as 250G (binary units), or none.", param, ctx)
+            self.fail(f"{value!r} is no size. Write bytes, a size such as 250G (250 GiB), or none.", param, ctx)
 
 
 @quota_group.command("show", cls=PlainCommand)
@@ -65,7 +65,7 @@ def quota_show(partner: str | None, as_json: bool) -> None:
 @click.argument("size", type=_Quota())
 @as_json_option
 def quota_set(partner: str, size: int | None, as_json: bool) -> None:
-    """Set how many bytes of builds PARTNER may store: SIZE, such as 250G (binary units), or none for no limit. Stored
+    """Set how many bytes of builds PARTNER may store: SIZE, such as 250G (250 GiB), or none for no limit. Stored
     builds stay."""
     found = partner_named(partner)
     set_build_quota(found, size, COMMAND_LINE)

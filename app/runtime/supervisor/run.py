@@ -263,5 +263,5 @@ def main() -> int:
         with closing(Instance(settings.instance)) as instance:
             return Supervisor(settings, environment, instance, signals).run()
     except (SettingsError, InstanceTaken, PortTaken, CannotStart, EmbeddedStorageError) as error:
-        say(f"\nmake run cannot go on. {error}")
+        say(f"\nmake run cannot continue. {error}")
         return 1

@@ -22,7 +22,6 @@ import "./js/frame/command-palette.js";
 import "./js/frame/failed-requests.js";
 import "./js/frame/sign-in-again.js";
 import "./js/forms/unsaved-changes.js";
-import "./js/frame/side-navigation.js";
 import "./js/frame/sign-out-broadcast.js";
 
 // Controls that need a script are hidden until there is one.

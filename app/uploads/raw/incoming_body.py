@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from app.config.settings import MIB, settings
 from app.process import shutdown
 from app.refusals import IncompleteBody, PayloadTooLarge, UploadInterrupted
+from slipway.client.sizes import format_limit
 
 PIECE = MIB
 
@@ -73,6 +74,6 @@ def incoming_body(environ: Mapping[str, Any], length: int | None) -> IncomingBod
 def too_large(max_bytes: int) -> PayloadTooLarge:
     """The refusal for an archive over the limit, for every kind of upload."""
     return PayloadTooLarge(
-        f"The archive is larger than {max_bytes:,} bytes ({max_bytes / 1024**3:.4g} GiB), the maximum on this platform "
-        "(MAX_ARCHIVE_BYTES). Make it smaller, or ask the operator to raise the limit."
+        f"The archive is larger than {format_limit(max_bytes)}, the maximum on this platform (MAX_ARCHIVE_BYTES). Make "
+        "it smaller, or ask the operator to raise the limit."
     )

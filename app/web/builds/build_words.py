@@ -81,7 +81,7 @@ class StatusLabel:
 
 
 def short_reason(reason: str | None) -> str:
-    """`disk full: 3.2 GB needed, 1.1 GB free` -> `disk full`."""
+    """`disk full: 3.2 GiB needed, 1.1 GiB free` -> `disk full`."""
     return (reason or "").split(":", 1)[0].strip()
 
 
@@ -291,7 +291,7 @@ def pack_words(pack: PackStatus | None) -> str:
     if pack.state == "making":
         return f"Preparing updates {pack.progress}{NO_BREAK_SPACE}%"
     if pack.state == "waiting":
-        return "Updates are prepared soon"
+        return "Updates will be prepared"
     return f"Servers fetch the archive. {pack.reason}"
 
 

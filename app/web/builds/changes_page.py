@@ -115,12 +115,12 @@ def _segment(found: ListedChanges, kind: str, query: dict[str, Any]) -> FilterLi
 
 
 def _summary(found: ListedChanges) -> str:
-    """`3 files differ, with 54 kB of new content`."""
+    """`3 files differ, with 54 KiB of new content, unpacked`."""
     table = found.compared.table
     if not len(table):
         return "All files are the same"
     differ = "differs" if len(table) == 1 else "differ"
-    return f"{counted(len(table), 'file')} {differ}, with {format_size(table.new_bytes)} of new content"
+    return f"{counted(len(table), 'file')} {differ}, with {format_size(table.new_bytes)} of new content, unpacked"
 
 
 def _line(change: Change) -> ChangeLine:

@@ -89,12 +89,12 @@ def _in_order(found: ReleasePreview, build: Build) -> Sequence[ServerPreview]:
 
 
 def _at_most(amount: int, preparing: bool) -> str:
-    """`at most 112 MB` while an update is prepared whose size is not known yet."""
+    """`at most 112 MiB` while an update is prepared whose size is not known yet."""
     return f"{'at most ' if preparing else ''}{format_size(amount)}"
 
 
 def _each(found: ReleasePreview) -> str:
-    """`3 servers, 54 kB each instead of 112 MB`, or "" if nothing is fetched."""
+    """`3 servers, 54 KiB each instead of 112 MiB`, or "" if nothing is fetched."""
     fetching = [server for server in found.servers if server.bytes_to_fetch]
     if not fetching:
         return ""

@@ -1,43 +1,110 @@
-"""One build on one server: the page behind a cell of the matrix."""
+"""One build on one server: the page behind a cell of the matrix. Live."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from flask import Blueprint, Flask, Response, render_template
 from flask.typing import ResponseReturnValue
 
+from app.catalog.game_lookup import game_with_live_build
+from app.data.models.base import now
 from app.fleet.replica_history import attempts_of_build
 from app.fleet.reporting.attempt_history import MAX_ATTEMPTS
 from app.fleet.rollout import replica_cell
 from app.fleet.rollout_states import Cell
-from app.refusals import NotFound
+from app.topics.names import game_topic
 from app.web.builds import build_words
 from app.web.builds.attempt_rows import attempt_rows
 from app.web.builds.transfer_words import source_words
 from app.web.frame.current_user import me, my_game, require_sign_in
-from app.web.frame.formats import Moment, Phrase, counted, format_rate, format_size
+from app.web.frame.formats import Moment, Phrase, counted, format_part, format_rate
+from app.web.live.live_parts import RenderedParts, render_part
+from app.web.live.streams import current_parts, poll_response, stream_response
+from app.web.servers.server_words import next_change_at
 
 pages = Blueprint("replica", __name__)
 pages.before_request(require_sign_in)
+
+_TONES = {"failed": "bad", "retrying": "warn"}
+
+
+@dataclass(frozen=True)
+class ReplicaSubject:
+    """The live parts of the page, for members that may retry a build or not."""
+
+    game_id: str
+    number: int
+    server_id: str
+    may_write: bool
+
+    @property
+    def topic(self) -> str:
+        return game_topic(self.game_id)
+
+    @property
+    def gone(self) -> str:
+        return f"Build {self.number} is not on {self.server_id}, nor on its way there."
+
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
+        at, game = now(), game_with_live_build(self.game_id)
+        cell = replica_cell(game, self.number, self.server_id) if game else None
+        if game is None or cell is None:
+            return None
+        words = build_words.cell_words(cell)
+        address = f"/games/{quote(game.slug)}/builds/{self.number}/servers/{self.server_id}"
+        tone = _TONES.get(words.state, "")
+        retry_url = f"{address}/retries" if words.action and self.may_write else ""
+        attempts = attempt_rows(attempts_of_build(game.id, self.number, self.server_id))
+        return RenderedParts(
+            title=f"{words.word}: build {self.number} on {self.server_id} · Slipway",
+            parts=(
+                render_part(app, "replica-state", "builds/_replica_state.html", words=words, tone=tone),
+                render_part(app, "replica-action", "builds/_replica_action.html", retry_url=retry_url),
+                render_part(
+                    app, "replica-reason", "builds/_replica_reason.html", words=words, tone=tone, retry_url=retry_url
+                ),
+                render_part(app, "replica-facts", "builds/_replica_facts.html", facts=_facts(cell)),
+                render_part(app, "attempts", "builds/_attempts.html", attempts=attempts, most=MAX_ATTEMPTS),
+            ),
+            rows=(),
+            version=version,
+            changes_at=next_change_at((cell.reported_at,), at),
+        )
 
 
 @pages.get("/games/<slug>/builds/<int:number>/servers/<server_id>")
 def page(slug: str, number: int, server_id: str) -> ResponseReturnValue:
     """The state with its details, the attempts so far, and the button that retries."""
-    game = my_game(slug)
-    cell = replica_cell(game, number, server_id)
-    if cell is None:
-        raise NotFound(f"Build {number} of '{game.slug}' is not on {server_id}, nor on its way there.")
+    game, subject = my_game(slug), _subject(slug, number, server_id)
     return render_template(
         "builds/replica.html",
         game=game,
         number=number,
         server_id=server_id,
-        words=build_words.cell_words(cell),
-        facts=_facts(cell),
-        attempts=attempt_rows(attempts_of_build(game.id, number, server_id)),
-        max_attempts=MAX_ATTEMPTS,
-        may_write=me().may_write,
+        live=current_parts(subject, subject.gone),
+        made_at=Moment(now()),
     )
+
+
+@pages.get("/games/<slug>/builds/<int:number>/servers/<server_id>/parts")
+def parts(slug: str, number: int, server_id: str) -> Response:
+    """The live parts for pages that poll."""
+    subject = _subject(slug, number, server_id)
+    return poll_response(subject, subject.gone)
+
+
+@pages.get("/games/<slug>/builds/<int:number>/servers/<server_id>/live")
+def live(slug: str, number: int, server_id: str) -> Response:
+    """The live parts as a stream."""
+    subject = _subject(slug, number, server_id)
+    current_parts(subject, subject.gone)  # 404 instead of an empty stream
+    return stream_response(subject)
+
+
+def _subject(slug: str, number: int, server_id: str) -> ReplicaSubject:
+    return ReplicaSubject(my_game(slug).id, number, server_id, me().may_write)
 
 
 def _facts(cell: Cell) -> list[tuple[str, Phrase]]:
@@ -48,7 +115,7 @@ def _facts(cell: Cell) -> list[tuple[str, Phrase]]:
     if cell.since:
         facts.append(("State since", (Moment(cell.since, "moment"),)))
     facts.append(("Last report", (Moment(cell.reported_at, "moment"),) if cell.reported_at else ("Never",)))
-    facts.append(("Bytes", (f"{format_size(cell.bytes_done)} of {format_size(cell.bytes_total)}",)))
+    facts.append(("Received", (format_part(cell.bytes_done, cell.bytes_total),)))
     if fetched := source_words(cell.source, cell.source_build, cell.fallback):
         facts.append(("Fetched as", (fetched,)))
     if cell.kept:

@@ -7,15 +7,13 @@ from app.web.frame.formats import format_size
 
 
 def update_words(cost: TransferCost | None, cached_on: int, servers: int) -> tuple[str, str]:
-    """(bytes, on how many servers it is already) of a build for servers that have the live build: `1.4 MB` or `0 B on 5
-    of 6`. `cost`: None without a live build, and while the update is being prepared. Both are "" for the
-    live build itself, which is no update from the live build."""
-    if cost is not None and cost.way == "none":
+    """(bytes, where it is cached) of a build for each server that has the live build: `1.4 MiB`, or `cached on 5 of 6`.
+    Empty for the live build. `cost`: None without a live build, and while the update is being prepared."""
+    if cost is not None and cost.way == "none":  # the live build
         return "", ""
-    on = f"on {cached_on} of {servers}" if cached_on else ""
-    if cost is None:
-        return "", on
-    return (format_size(0), on) if cached_on else (format_size(cost.bytes), "")
+    if cached_on:
+        return "", f"cached on {cached_on} of {servers}"
+    return (format_size(cost.bytes) if cost else ""), ""
 
 
 def source_words(source: str | None, from_build: int | None, fallback: str | None) -> str:
@@ -28,5 +26,5 @@ def source_words(source: str | None, from_build: int | None, fallback: str | Non
 
 
 def sent_words(sent: int, saved: int) -> str:
-    """`54 kB; 112 MB saved`: what servers fetched, and what archives would have taken more."""
+    """`54 KiB; 112 MiB saved`: what servers fetched, and what archives would have taken more."""
     return f"{format_size(sent)}; {format_size(saved)} saved by updates" if saved else format_size(sent)

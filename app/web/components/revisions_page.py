@@ -49,6 +49,9 @@ def ask(slug: str, number: int) -> ResponseReturnValue:
     if summary.number != number:
         flash(f"The draft is revision {summary.number}")
         return redirect(url_for("components.page", slug=slug), 303)
+    if not summary.changes.count:
+        flash("Nothing has changed, so there is nothing to finalize")
+        return redirect(url_for("components.page", slug=slug), 303)
     return _ask("components/finalize.html", game, number=number, facts=_facts(summary), warnings=_warnings(summary))
 
 

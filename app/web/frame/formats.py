@@ -1,7 +1,7 @@
-"""Numbers and times for people: `7.2 GB`, `18.4 MB/s`, `about 4 min`, and times that the browser shows in its own zone.
+"""Numbers and times for people: `7.2 GiB`, `18.4 MiB/s`, `about 4 min`, and times that the browser shows in its own
+zone.
 
-A no-break space stands before each unit. Measured amounts use decimal units. Limits use the binary units in which they
-are set, so that a file just below the shown limit is accepted."""
+A no-break space stands before each unit."""
 
 from __future__ import annotations
 
@@ -67,17 +67,30 @@ def plain_text(text: Phrase) -> str:
 
 
 def format_size(amount: int) -> str:
-    """Bytes in decimal units: `0 B`, `640 MB`, `7.2 GB`."""
+    """A measured amount of bytes: `0 B`, `640 MiB`, `7.2 GiB`."""
     return sizes.format_size(amount, NO_BREAK_SPACE)
 
 
+def format_part(part: int, whole: int, places: int = 1) -> str:
+    """A part of an amount: `1.2 of 2.0 GiB`. `places`: how many decimal places from 1 MiB on and below 100."""
+    return sizes.format_part(part, whole, NO_BREAK_SPACE, places)
+
+
+def format_used(used: int, limit: int) -> str:
+    """How much of a limit is used: `1.2 of 2.0 GiB`, `less than 0.1 of 2.0 GiB`."""
+    number, _, rest = format_part(used, limit).partition(" ")
+    if used > 0 and float(number.replace(",", "")) == 0:
+        return f"less than {'0.1' if '.' in number else '1'} {rest}"
+    return f"{number} {rest}"
+
+
 def format_limit(amount: int) -> str:
-    """A limit in bytes: `20 GiB` if it is an integral number of binary units, else exact bytes."""
+    """A limit: `20 GiB` if it is a whole number of a unit, else exact bytes."""
     return sizes.format_limit(amount, NO_BREAK_SPACE)
 
 
 def format_rate(bytes_per_second: int) -> str:
-    """`18.4 MB/s`."""
+    """`18.4 MiB/s`."""
     return f"{format_size(bytes_per_second)}/s"
 
 

@@ -58,7 +58,7 @@ def _add_error(form: FlaskForm, name: str, message: str) -> None:
 
 
 def summary_title(form: FlaskForm, what: str) -> str:
-    """The title of a summary, `The key is not made yet: 2 things to change`, or "" for a form without errors."""
+    """The title of a summary, `The key is not created yet: 2 things to change`, or "" for a form without errors."""
     count = len(form.form_errors) + sum(bool(field.errors) for field in form)
     if not count:
         return ""

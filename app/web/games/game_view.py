@@ -87,7 +87,7 @@ def game_view(game_id: str, may_write: bool, page: int) -> GameView | None:
         all_builds=builds.next_cursor is not None,
         counts=build_words.count_labels(found.counts),
         sessions=counted(found.sessions, "session") if found.sessions else "",
-        to_send=f"Bytes still to send: {format_size(found.bytes_to_send)}" if live else "",
+        to_send=f"Still to send: {format_size(found.bytes_to_send)}" if live else "",
         sent=f"Sent to servers: {sent_words(game.sent_bytes, game.saved_bytes)}" if game.sent_bytes else "",
         servers=[ServerView(s.id, s.region, build_words.reported_words(s)) for s in found.servers],
         page=server_page(found.total, "in the order of their names", address, "fleet"),

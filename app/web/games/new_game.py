@@ -57,7 +57,7 @@ def register() -> ResponseReturnValue:
     except SlugTaken:
         form.add_slug_taken()
         return _page(form, file), 422
-    flash(f"{game.title} is registered. {'Its first build is being sent' if file else 'Send its first build'}")
+    flash(f"{game.title} is registered")
     return redirect(url_for("game.page", slug=game.slug), 303)
 
 

@@ -14,7 +14,7 @@ from app.images.gallery import GalleryFilter, QuotaSummary, gallery, quota_summa
 from app.images.gallery_images import GalleryImage
 from app.topics.names import assets_topic
 from app.web.components.component_words import dimensions, uses
-from app.web.frame.formats import counted, format_limit, format_size
+from app.web.frame.formats import counted, format_size, format_used
 from app.web.frame.image_tags import Picture, picture
 from app.web.images.gallery_filters import USE_FILTERS
 from app.web.lists.list_address import ActiveFilter, ListAddress, quoted
@@ -46,8 +46,7 @@ class QuotaWords:
 
     taken: int
     limit: int
-    used: str
-    of: str
+    used: str  # `1.2 of 2.0 GiB`
     percent: int
     on_its_way: str
     images: str
@@ -98,7 +97,7 @@ class GallerySubject:
         quota = quota_words(quota_summary(game.partner_id))
         failed = sum(one.state == "failed" for one in tiles)
         return RenderedParts(
-            title=f"{f'({failed} failed) ' if failed else ''}Assets: {game.title} · Slipway",
+            title=f"{f'({failed} failed) ' if failed else ''}Images: {game.title} · Slipway",
             parts=(
                 render_part(app, "assets-segments", "images/_segments.html", segments=segments),
                 render_part(app, "assets-quota", "images/_quota.html", quota=quota, slug=game.slug),
@@ -141,8 +140,7 @@ def quota_words(summary: QuotaSummary) -> QuotaWords:
     return QuotaWords(
         taken=taken,
         limit=quota.limit,
-        used=format_size(quota.used),
-        of=format_limit(quota.limit),
+        used=format_used(quota.used, quota.limit),
         percent=min(100, taken * 100 // quota.limit) if quota.limit else 100,
         on_its_way=format_size(quota.reserved) if quota.reserved else "",
         images=counted(summary.images, "image"),

@@ -1,12 +1,17 @@
-"""Responses with live parts: fragments for pages that poll, and event streams."""
+"""Responses with live parts: fragments for pages that poll, and event streams.
+
+A page names the role for which it was rendered (`?as_role=`, of parts/live.html). If its member has another role by
+now, it is refused with 403. Then it reloads, and has the buttons of the new role.
+"""
 
 from __future__ import annotations
 
-from flask import Response, request
+from flask import Response, flash, request
 
 from app.data.database import free_connection
 from app.limits import thread_budgets
-from app.refusals import NotFound
+from app.refusals import Forbidden, NotFound
+from app.web.frame.current_user import me
 from app.web.live.live_parts import RenderedParts, Share, Subject, live_parts
 from app.web.live.shared_streams import SharedStream, shared_streams
 from app.web.live.stream_guard import StreamReader, stream_reader
@@ -22,7 +27,10 @@ def current_parts(subject: Subject, gone: str) -> RenderedParts:
 
 
 def poll_response(subject: Subject, gone: str) -> Response:
-    """The parts for a poll. 304 if the page already has them."""
+    """The parts for a poll. 304 if the page already has them. Raises Forbidden for a page of an old role."""
+    if changed := _changed_role():
+        flash(changed.removesuffix("."))  # on the page that is loaded instead
+        raise Forbidden(changed)
     found = current_parts(subject, gone)
     if request.headers.get("If-None-Match") == found.etag:
         return Response(status=304, headers={"ETag": found.etag})
@@ -30,13 +38,16 @@ def poll_response(subject: Subject, gone: str) -> Response:
 
 
 def stream_response(subject: Subject) -> Response:
-    """The parts as server-sent events. 503 if there are too many streams: the page polls instead."""
+    """The parts as server-sent events. 503 if there are too many streams: the page polls instead. Raises Forbidden for
+    a page of an old role, which then polls."""
+    if changed := _changed_role():
+        raise Forbidden(changed)
     seen = request.headers.get("Last-Event-ID") or request.args.get("seen")
     thread_budgets.streams.acquire()
     try:
         reader = stream_reader()
         free_connection()
-        body = live_parts().stream_of(subject, seen, reader.stays, reader.sign_in_id, _share(subject, reader))
+        body = live_parts().stream_of(subject, seen, reader.stays, reader.visit.name, _share(subject, reader))
         response = Response(body, mimetype="text/event-stream")
     except BaseException:
         thread_budgets.streams.free()
@@ -48,6 +59,12 @@ def stream_response(subject: Subject) -> Response:
     return response
 
 
+def _changed_role() -> str:
+    """What to tell a member whose page was rendered for another role, or ""."""
+    role = me().role
+    return f"Your role was changed. It is now {role}." if request.args.get("as_role", role) != role else ""
+
+
 def _share(subject: Subject, reader: StreamReader) -> Share | None:
     """How this request's stream is shared. None if the web server cannot hold its connection without a thread."""
     hold_stream = request.environ.get("slipway.hold_stream")
@@ -56,7 +73,7 @@ def _share(subject: Subject, reader: StreamReader) -> Share | None:
     streams = shared_streams()
 
     def share(seen: RenderedParts, ends_at: float) -> SharedStream:
-        stream = SharedStream(seen, reader.stays, reader.sign_in_id, ends_at)
+        stream = SharedStream(seen, reader.stays, reader.visit.name, ends_at)
         hold_stream(lambda client: streams.join(subject, stream, client))
         return stream
 

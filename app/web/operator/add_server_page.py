@@ -22,7 +22,7 @@ pages.before_request(require_operator)
 
 
 class ServerForm(SingleUseForm):
-    id = name_field("Id", "Name the server", noun="An id", maximum=MAX_ID_LENGTH)
+    id = name_field("ID", "Name the server", noun="An ID", maximum=MAX_ID_LENGTH)
     region = StringField("Region", [length_limit("A region", MAX_REGION_LENGTH)])
     password = password_field()
 

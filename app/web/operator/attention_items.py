@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.accounts.partner_list import PartnerEntry
 from app.fleet.overviews.fleet_overview import FleetOverview, FleetServer
-from app.web.frame.formats import Phrase, counted, format_size
+from app.web.frame.formats import Phrase, counted, format_size, format_used
 from app.web.frame.storage_banner import StorageOutage
 from app.web.servers import server_words
 
@@ -15,13 +15,12 @@ FULL_PERCENT = 90  # of a quota
 
 @dataclass(frozen=True)
 class Item:
-    """One thing. `page`: the endpoint of the page where it can be changed, with `values`."""
+    """One thing. `url`: of the page where it can be changed. Not by url_for, which needs a request."""
 
     icon: str
     what: str
     why: Phrase
-    page: str
-    values: dict[str, str]
+    url: str
     link: str
 
 
@@ -30,7 +29,7 @@ def other_items(outage: StorageOutage | None, packs: dict[str, int], partners: l
     items = []
     if outage:
         why: Phrase = ("No answer since ", outage.since)
-        items.append(Item("failed", "Storage is unreachable", why, "operator_storage.page", {}, "Storage"))
+        items.append(Item("failed", "Storage is unreachable", why, "/operator/storage", "Storage"))
     if count := packs.get("no_room"):
         why = ("The portal’s disk has no room to make them. Servers fetch archives meanwhile.",)
         items.append(_packs(count, why))
@@ -42,7 +41,7 @@ def other_items(outage: StorageOutage | None, packs: dict[str, int], partners: l
         if quota_percent(partner.builds_bytes, partner.quota_bytes) >= FULL_PERCENT
     ]
     items += [
-        _partner(partner, "No owner yet", ("Nobody can invite members or make keys.",))
+        _partner(partner, "No owner yet", ("Nobody can invite members or create keys.",))
         for partner in partners
         if not partner.owners
     ]
@@ -81,15 +80,14 @@ def capacity_figures(overview: FleetOverview, stored: int) -> list[server_words.
 
 def _packs(count: int, why: Phrase) -> Item:
     is_are = "is" if count == 1 else "are"
-    return Item("warning", f"{counted(count, 'pack')} {is_are} not made", why, "operator_storage.page", {}, "Storage")
+    return Item("warning", f"{counted(count, 'pack')} {is_are} not made", why, "/operator/storage", "Storage")
 
 
 def _quota(partner: PartnerEntry) -> Item:
     limit = partner.quota_bytes or 0
-    why = f"{format_size(partner.builds_bytes)} of {format_size(limit)} used"
+    why = f"{format_used(partner.builds_bytes, limit)} used"
     return _partner(partner, f"Quota at {quota_percent(partner.builds_bytes, limit)} %", (why,))
 
 
 def _partner(partner: PartnerEntry, what: str, why: Phrase) -> Item:
-    values = {"partner_id": partner.id}
-    return Item("warning", f"{partner.name}: {what}", why, "operator_partner.page", values, partner.name)
+    return Item("warning", f"{partner.name}: {what}", why, f"/operator/partners/{partner.id}", partner.name)

@@ -1,11 +1,12 @@
-"""Everything that needs an operator's attention on one page, and actions on several servers at once."""
+"""Everything that needs an operator's attention on one page, and actions on several servers at once. Live."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.accounts.partner_list import directory
@@ -15,10 +16,13 @@ from app.fleet.overviews.fleet_overview import FleetServer, fleet_overview
 from app.fleet.overviews.server_filters import ServerFilter
 from app.packing.pack_states import unmade_packs
 from app.refusals import InvalidRequest
+from app.topics.names import FLEET_TOPIC
 from app.web.frame.current_user import my_actor
-from app.web.frame.formats import Moment, Phrase, counted
+from app.web.frame.formats import Moment, Phrase, counted, format_part
 from app.web.frame.storage_banner import storage_outage
 from app.web.lists.filter_links import FilterLink
+from app.web.live.live_parts import RenderedParts, render_part
+from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.operator.attention_items import capacity_figures, needs_attention, other_items
 from app.web.operator.operator_access import require_operator
 from app.web.servers import server_words
@@ -28,6 +32,8 @@ pages.before_request(require_operator)
 
 ACTIONS: dict[str, BulkAction] = {"pause": "pause", "resume": "resume", "retry": "retry"}
 MAX_SHOWN_REFUSALS = 3
+REFRESH_INTERVAL = timedelta(seconds=5)
+_GONE = "There is nothing to show."
 
 
 @dataclass(frozen=True)
@@ -43,23 +49,70 @@ class ServerChoice:
     disk_words: str
 
 
+@dataclass(frozen=True)
+class AttentionSubject:
+    """The live parts of the page. Servers announce their changes; storage, packs and partners are read again meanwhile.
+    `everything`: lists healthy servers too. `chosen`: all that are listed are chosen."""
+
+    everything: bool
+    chosen: bool
+
+    @property
+    def topic(self) -> str:
+        return FLEET_TOPIC
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Of the page's address."""
+        found = {"show": self.everything, "choose": self.chosen}
+        return {name: "all" for name, is_set in found.items() if is_set}
+
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
+        at, overview, partners = now(), fleet_overview(ServerFilter(page=1)), directory()
+        worse = [server for server in overview.servers if needs_attention(server)]
+        servers = [_choice(server) for server in (overview.servers if self.everything else worse)]
+        segments = _segments(self.everything, len(worse), len(overview.servers))
+        figures = capacity_figures(overview, sum(partner.builds_bytes for partner in partners))
+        items = other_items(storage_outage(), unmade_packs(), partners)
+        return RenderedParts(
+            title=server_words.tab_title("Needs attention", overview.counts),
+            parts=(
+                render_part(app, "capacity", "operator/_capacity.html", figures=figures),
+                render_part(
+                    app,
+                    "attention-servers",
+                    "operator/_attention_servers.html",
+                    servers=servers,
+                    segments=segments,
+                    everything=self.everything,
+                    chosen=self.chosen,
+                ),
+                render_part(app, "attention-items", "operator/_attention_items.html", items=items),
+            ),
+            rows=(),
+            version=version,
+            changes_at=at + REFRESH_INTERVAL,
+        )
+
+
 @pages.get("/operator/attention")
 def page() -> ResponseReturnValue:
     """The page. `?show=all` lists all servers, `?choose=all` chooses those that are listed."""
-    overview = fleet_overview(ServerFilter(page=1))
-    worse = [server for server in overview.servers if needs_attention(server)]
-    everything = request.args.get("show") == "all"
-    partners = directory()
-    return render_template(
-        "operator/attention.html",
-        figures=capacity_figures(overview, sum(partner.builds_bytes for partner in partners)),
-        items=other_items(storage_outage(), unmade_packs(), partners),
-        servers=[_choice(server) for server in (overview.servers if everything else worse)],
-        segments=_segments(everything, len(worse), len(overview.servers)),
-        everything=everything,
-        chosen=request.args.get("choose") == "all",
-        made_at=Moment(now()),
-    )
+    subject = _subject()
+    found = current_parts(subject, _GONE)
+    return render_template("operator/attention.html", live=found, query=subject.query, made_at=Moment(now()))
+
+
+@pages.get("/operator/attention/parts")
+def parts() -> Response:
+    """The live parts for pages that poll."""
+    return poll_response(_subject(), _GONE)
+
+
+@pages.get("/operator/attention/live")
+def live() -> Response:
+    """The live parts as a stream."""
+    return stream_response(_subject())
 
 
 @pages.post("/operator/attention")
@@ -72,6 +125,10 @@ def act() -> ResponseReturnValue:
     flash(_outcome(action, act_on_servers(chosen, action, my_actor())) if chosen else "Choose at least 1 server")
     show = "all" if request.form.get("show") == "all" else None
     return redirect(url_for("operator_attention.page", show=show), 303)
+
+
+def _subject() -> AttentionSubject:
+    return AttentionSubject(request.args.get("show") == "all", request.args.get("choose") == "all")
 
 
 def _outcome(action: BulkAction, found: BulkOutcome) -> str:
@@ -98,13 +155,13 @@ def _choice(server: FleetServer) -> ServerChoice:
         words=server_words.fleet_state(server),
         bad=server.state in {"failed", "conflict"},
         disk=server.disk_percent,
-        disk_words=server_words.part_of_total(server.disk_used, server.disk_total, 2) if server.disk_total else "",
+        disk_words=format_part(server.disk_used, server.disk_total, 2) if server.disk_total else "",
     )
 
 
 def _segments(everything: bool, worse: int, total: int) -> Sequence[FilterLink]:
-    address = url_for("operator_attention.page")
+    # Not url_for, which needs a request: all operators share this HTML.
     return [
-        FilterLink("Need attention", worse, address, not everything),
-        FilterLink("All", total, url_for("operator_attention.page", show="all"), everything),
+        FilterLink("Need attention", worse, "/operator/attention", not everything),
+        FilterLink("All", total, "/operator/attention?show=all", everything),
     ]

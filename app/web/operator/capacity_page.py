@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from app.data.models.base import now
 from app.fleet.history.transfer_hours import transfer_history
 from app.fleet.overviews.fleet_overview import fleet_overview
+from app.fleet.overviews.server_filters import ServerFilter
 from app.uploads.storage_totals import totals
 from app.web.charts.transfer_charts import days_chart, hours_chart
 from app.web.frame.formats import Moment
@@ -22,7 +23,7 @@ pages.before_request(require_operator)
 @pages.get("/operator/capacity")
 def page() -> ResponseReturnValue:
     """The page."""
-    overview, history, stored = fleet_overview(1), transfer_history(), totals()
+    overview, history, stored = fleet_overview(ServerFilter(page=1)), transfer_history(), totals()
     return render_template(
         "operator/capacity.html",
         figures=capacity_figures(overview, stored.builds_bytes + stored.packs_bytes),

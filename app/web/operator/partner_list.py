@@ -24,8 +24,8 @@ from app.web.settings.text_fields import email_field, name_field
 pages = Blueprint("operator_partners", __name__)
 pages.before_request(require_operator)
 
-GB = 10**9
-MAX_QUOTA_GB = 10**9
+GIB = 1024**3
+MAX_QUOTA_GIB = 10**9
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,30 @@ class PartnerLine:
 
 
 def quota_field() -> StringField:
-    """The quota for builds in GB; empty for no limit."""
-    return StringField("Quota for builds, in GB", [Length(max=20, message="A quota has at most 20 digits"), _is_amount])
+    """The quota for builds in GiB; empty for no limit."""
+    return StringField(
+        "Quota for builds, in GiB", [Length(max=20, message="A quota has at most 20 digits"), _is_amount]
+    )
 
 
 def _is_amount(form: BaseForm, field: StringField) -> None:
     text = (field.data or "").strip()
-    if text and not (re.fullmatch(r"\d+(\.\d+)?", text) and float(text) <= MAX_QUOTA_GB):
-        raise ValidationError("Enter a number of GB such as 250 or 0.5, or leave it empty for no limit")
+    if text and not (re.fullmatch(r"\d+(\.\d+)?", text) and float(text) <= MAX_QUOTA_GIB):
+        raise ValidationError("Enter a number of GiB such as 250 or 0.5, or leave it empty for no limit")
 
 
 def quota_bytes(text: str | None) -> int | None:
     """The field's value in bytes; None for no limit."""
-    return round(float(text.strip()) * GB) if text and text.strip() else None
+    return round(float(text.strip()) * GIB) if text and text.strip() else None
+
+
+def quota_text(amount: int | None) -> str:
+    """The field's value for a quota in bytes: the shortest that stands for exactly these bytes, so that saving it
+    changes nothing."""
+    if amount is None:
+        return ""
+    texts = [f"{amount / GIB:.{places}f}" for places in range(12)]
+    return next((text for text in texts if quota_bytes(text) == amount), texts[-1])
 
 
 class PartnerForm(SingleUseForm):
@@ -80,14 +91,14 @@ def form() -> ResponseReturnValue:
 
 @pages.post("/operator/partners/new")
 def create() -> ResponseReturnValue:
-    """Make the partner. Only the link's fingerprint is stored, so this response shows the link, without a redirect."""
+    """Create the partner. Only the link's fingerprint is stored, so this response shows it, without a redirect."""
     form = PartnerForm()
     if not form.validate_on_submit():
         return _render_form(form), 422
     try:
         confirm_my_password(form.password.data)
         if not form.first_time():
-            flash("This partner was already made. If the link was lost, make a new one on the partner's page.")
+            flash("This partner was already created. If the link was lost, create a new one on the partner's page.")
             return redirect(url_for("operator_partners.index"), 303)
         partner, invitation, secret = create_partner_with_owner(
             form.name.data or "", form.email.data or "", quota_bytes(form.quota.data), my_actor()
@@ -102,7 +113,7 @@ def create() -> ResponseReturnValue:
 
 def _render_form(form: PartnerForm) -> str:
     return render_template(
-        "operator/new_partner.html", form=form, problem=summary_title(form, "The partner is not made yet")
+        "operator/new_partner.html", form=form, problem=summary_title(form, "The partner is not created yet")
     )
 
 

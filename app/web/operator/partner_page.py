@@ -17,11 +17,11 @@ from app.data.extensions import db
 from app.data.models.partner import Partner
 from app.web.accounts.new_password import NewPasswordLink
 from app.web.frame.current_user import my_actor
-from app.web.frame.formats import Moment, counted, format_size
+from app.web.frame.formats import Moment, counted, format_size, format_used
 from app.web.frame.forms import FORM_REFUSALS, Headers, SingleUseForm, show_refusal, summary_title
 from app.web.operator.largest_games import largest_games
 from app.web.operator.operator_access import require_operator
-from app.web.operator.partner_list import GB, quota_bytes, quota_field
+from app.web.operator.partner_list import quota_bytes, quota_field, quota_text
 from app.web.settings.member_rows import NewInvitation
 from app.web.settings.password_confirmation import (
     confirm_my_password,
@@ -87,7 +87,7 @@ def invite_owner(partner_id: str) -> ResponseReturnValue:
 
 @pages.post("/operator/partners/<partner_id>/members/<member_id>/password-link")
 def password_link(partner_id: str, member_id: str) -> ResponseReturnValue:
-    """Make a password link for a member. Operators need it when the last owner forgot the password."""
+    """Create a password link for a member. Operators need it when the last owner forgot the password."""
     partner, form = partner_by_id(partner_id), SingleUseForm()
     member, back = member_of(partner, member_id), url_for("operator_partner.page", partner_id=partner_id)
     if form.validate_on_submit() and member.role == "owner":
@@ -95,7 +95,7 @@ def password_link(partner_id: str, member_id: str) -> ResponseReturnValue:
         if answer := require_password(replace(question, back_label=partner.name, layout="operator/confirm.html")):
             return answer
     if form.errors or not form.first_time():
-        flash("This link was already shown. Make a new one if you have not copied it.")
+        flash("This link was already shown. Create a new one if you have not copied it.")
         return redirect(back, 303)
     made, secret = link_for_member(partner, member_id, my_actor())
     return _render(partner, password_link=NewPasswordLink.of(made, secret))
@@ -123,7 +123,7 @@ def _render(
         found=found,
         words=_quota_words(found),
         largest=largest_games(partner),
-        quota=quota or QuotaForm(formdata=None, quota="" if limit is None else f"{limit / GB:.10g}"),
+        quota=quota or QuotaForm(formdata=None, quota=quota_text(limit)),
         owner=owner or OwnerForm(formdata=None),
         form=invalid,
         problem=summary_title(invalid, what) if invalid else "",
@@ -135,11 +135,8 @@ def _render(
 
 
 def _quota_words(found: BuildQuota) -> str:
-    used = format_size(found.used)
     details = f", {format_size(found.packs)} of it packs" if found.packs else ""
     details += f", {format_size(found.reserved)} being uploaded" if found.reserved else ""
-    return (
-        f"{used} of {format_size(found.limit)} used{details}"
-        if found.limit is not None
-        else f"{used} used, no limit{details}"
-    )
+    if found.limit is None:
+        return f"{format_size(found.used)} used, no limit{details}"
+    return f"{format_used(found.used, found.limit)} used{details}"

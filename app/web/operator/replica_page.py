@@ -1,33 +1,88 @@
-"""One build on one server, for operators: the attempts to fetch it."""
+"""One build on one server, for operators: the attempts to fetch it. Live."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from dataclasses import dataclass
+
+from flask import Blueprint, Flask, Response, render_template
 from flask.typing import ResponseReturnValue
 
-from app.fleet.replica_history import replica_on_server
+from app.data.models.base import now
+from app.fleet.replica_history import ReplicaOnServer, replica_on_server
 from app.fleet.reporting.attempt_history import MAX_ATTEMPTS
 from app.images.game_pictures import covers_of
 from app.refusals import NotFound
+from app.topics.names import FLEET_TOPIC
 from app.web.builds.attempt_rows import attempt_rows
+from app.web.frame.formats import Moment
 from app.web.frame.image_tags import game_thumbnail
+from app.web.live.live_parts import RenderedParts, render_part
+from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.operator.operator_access import require_operator
 
 pages = Blueprint("operator_replica", __name__)
 pages.before_request(require_operator)
 
 
+@dataclass(frozen=True)
+class AttemptsSubject:
+    """The live parts of the page."""
+
+    build_id: str
+    server_id: str
+
+    @property
+    def topic(self) -> str:
+        return FLEET_TOPIC
+
+    @property
+    def gone(self) -> str:
+        return f"This build is not on '{self.server_id}', nor on its way there."
+
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
+        replica = replica_on_server(self.build_id, self.server_id)
+        if replica is None:
+            return None
+        attempts = attempt_rows(replica.attempts)
+        return RenderedParts(
+            title=f"{replica.game}, build {replica.build} on {self.server_id} · Slipway",
+            parts=(render_part(app, "attempts", "builds/_attempts.html", attempts=attempts, most=MAX_ATTEMPTS),),
+            rows=(),
+            version=version,
+        )
+
+
 @pages.get("/operator/servers/<server_id>/builds/<build_id>")
 def page(server_id: str, build_id: str) -> ResponseReturnValue:
     """The attempts, newest first."""
-    replica = replica_on_server(build_id, server_id)
-    if replica is None:
-        raise NotFound(f"This build is not on '{server_id}', nor on its way there.")
+    subject, replica = AttemptsSubject(build_id, server_id), _replica(server_id, build_id)
     return render_template(
         "operator/replica.html",
         server_id=server_id,
+        build_id=build_id,
         replica=replica,
         cover=game_thumbnail(covers_of([replica.game_id]).get(replica.game_id)),
-        attempts=attempt_rows(replica.attempts),
-        max_attempts=MAX_ATTEMPTS,
+        live=current_parts(subject, subject.gone),
+        made_at=Moment(now()),
     )
+
+
+@pages.get("/operator/servers/<server_id>/builds/<build_id>/parts")
+def parts(server_id: str, build_id: str) -> Response:
+    """The live parts for pages that poll."""
+    subject = AttemptsSubject(build_id, server_id)
+    return poll_response(subject, subject.gone)
+
+
+@pages.get("/operator/servers/<server_id>/builds/<build_id>/live")
+def live(server_id: str, build_id: str) -> Response:
+    """The live parts as a stream."""
+    _replica(server_id, build_id)
+    return stream_response(AttemptsSubject(build_id, server_id))
+
+
+def _replica(server_id: str, build_id: str) -> ReplicaOnServer:
+    found = replica_on_server(build_id, server_id)
+    if found is None:
+        raise NotFound(AttemptsSubject(build_id, server_id).gone)
+    return found

@@ -23,6 +23,7 @@ from app.web.frame.formats import (
     Phrase,
     counted,
     format_duration,
+    format_part,
     format_rate,
     format_size,
     percent,
@@ -138,8 +139,8 @@ def _notices(server: FleetServer) -> list[Notice]:
     if server.state == "no_contact" and server.reported_at:
         title: Phrase = ("No contact since ", Moment(server.reported_at, "since"))
         body = (
-            "Its state is unknown until it reports again, which it does by itself. Check that the machine is running "
-            "and can reach this address."
+            "Its state is unknown until it reports again, which it does automatically. Check that the machine is "
+            "running and can reach this address."
         )
         found.append(Notice("", "no-contact", title, (body,)))
     if server.state == "not_started":
@@ -213,7 +214,7 @@ def _failure(server: FleetServer) -> Notice:
     if failure.retry_at:
         body += ["The next retry is due ", Moment(failure.retry_at, "until"), "."]
     else:
-        body.append("It retries by itself, at increasing intervals.")
+        body.append("It retries automatically, at increasing intervals.")
     tone, icon = ("warn", "retrying") if failure.retrying else ("bad", "failed")
     return Notice(tone, icon, (title,), tuple(body), "" if server.paused_at else "retry")
 
@@ -223,7 +224,7 @@ def _line(server: FleetServer, held: ServerBuild, cover: ShownImage | None) -> B
     if held.before in {"cached", "removing"}:
         on_disk = format_size(held.bytes_unpacked)
     elif held.bytes_done and held.before != "verifying":
-        on_disk = server_words.part_of_total(held.bytes_done, held.bytes_total)
+        on_disk = format_part(held.bytes_done, held.bytes_total)
     else:
         on_disk = format_size(held.bytes_total if held.before == "verifying" else 0)
     return BuildLine(
@@ -278,7 +279,7 @@ def _facts(server: FleetServer, own_page: bool) -> list[Fact]:
     if server.since:
         facts.append(("State since", (Moment(server.since, "moment"),)))
     if own_page and server.disk_total:
-        facts.append(("Disk", (server_words.part_of_total(server.disk_used, server.disk_total, 2),)))
+        facts.append(("Disk", (format_part(server.disk_used, server.disk_total, 2),)))
         facts.append(("Builds cached", (f"{server.tally.cached} of {server.tally.builds}",)))
         facts.append(("Sessions", (f"{server.sessions}" if server.contact else "—",)))
     facts.append(("CPU", known(server.cpu_percent)))

@@ -13,7 +13,7 @@ from app.data.models.base import now
 from app.fleet.overviews.fleet_overview import FleetOverview, FleetServer, fleet_overview
 from app.topics.names import FLEET_TOPIC
 from app.web.builds.build_words import Count
-from app.web.frame.formats import Moment, Phrase, format_rate, format_size
+from app.web.frame.formats import Moment, Phrase, format_part, format_rate, format_size
 from app.web.lists.list_address import ActiveFilter, ListAddress, SortHead, order_words
 from app.web.lists.numbered_pages import NumberedPage
 from app.web.live.live_parts import RenderedParts, render_part
@@ -200,7 +200,7 @@ def _row(server: FleetServer, selected: FleetServer | None, address: ListAddress
         tone={"failed": "bad", "conflict": "bad", "healthy": ""}.get(server.state, "strong"),
         reported=(Moment(server.reported_at, "moment"),) if server.reported_at else ("Never",),
         disk_percent=server.disk_percent,
-        disk=server_words.part_of_total(server.disk_used, server.disk_total, 2) if server.disk_total else "",
+        disk=format_part(server.disk_used, server.disk_total, 2) if server.disk_total else "",
         cached=f"{server.tally.cached} of {server.tally.builds}" if server.tally.builds else "",
         sessions=f"{server.sessions:,}" if server.contact else "",
         last_hour=sparkline(server.last_hour, silent),
@@ -211,7 +211,7 @@ def _row(server: FleetServer, selected: FleetServer | None, address: ListAddress
 
 
 def _figures(overview: FleetOverview) -> list[server_words.Figure]:
-    used, _, total = server_words.part_of_total(overview.disk_used, overview.disk_total).partition(" ")
+    used, _, total = format_part(overview.disk_used, overview.disk_total).partition(" ")
     return [
         server_words.figure("Sending now", format_rate(overview.bytes_per_second)),
         server_words.figure("Still to send", format_size(overview.bytes_to_send)),

@@ -141,6 +141,6 @@ def _facts(found: Totals) -> list[server_words.Figure]:
         server_words.figure("Size of builds", format_size(found.builds_bytes)),
         ("Builds", f"{found.builds:,}", ""),
         server_words.figure("Size of packs", format_size(found.packs_bytes)),
-        server_words.figure("Deleted games", format_size(found.deleted_bytes)),
+        server_words.figure("Size of deleted games", format_size(found.deleted_bytes)),
         ("Uploads in progress", f"{found.uploads:,}", reserved),
     ]

@@ -12,7 +12,7 @@ from app.fleet.overviews.fleet_overview import FleetServer
 from app.fleet.overviews.partner_overview import PartnerServer
 from app.fleet.overviews.server_totals import Failure
 from app.web.builds.build_words import Count, short_reason
-from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size, some_names
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, some_names
 
 # state -> icon
 STATE_ICONS = {
@@ -39,7 +39,7 @@ _TITLES = {
     "unwell": "unwell",
 }
 
-# (label, number, unit): `Sending now`, `84.6`, `MB/s`.
+# (label, number, unit): `Sending now`, `84.6`, `MiB/s`.
 Figure = tuple[str, str, str]
 
 
@@ -65,7 +65,7 @@ def partner_state(server: PartnerServer) -> Phrase:
         "not_started": "Not started yet",
         "up_to_date": "Up to date",
     }
-    return (words.get(server.state, "Nothing released yet"),)
+    return (words.get(server.state, "No live build yet"),)
 
 
 def fleet_state(server: FleetServer) -> Phrase:
@@ -150,21 +150,12 @@ def no_contact_banner(servers: Sequence[PartnerServer]) -> tuple[Phrase, str] | 
         names = some_names([server.id for server in silent], len(silent))
         what = (f"No contact with {len(silent)} servers: {names}",)
     one = len(silent) == 1
-    continues = "It continues by itself when it reports" if one else "They continue by themselves when they report"
+    continues = "It continues automatically when it reports" if one else "They continue automatically when they report"
     others = sum(server.state not in {"no_contact", "not_started"} for server in servers)
     if not others:
         return what, f"{continues} again. Their cached builds stay there. Operators of the platform see this too."
     to = "the other server" if others == 1 else f"the other {counted(others, 'server')}"
     return what, f"Players are sent to {to}. {continues} again. You do not need to do anything."
-
-
-def part_of_total(used: int, total: int, digits: int = 1) -> str:
-    """`2.8 of 3.9 GB`, `1.59 of 1.6 TB`: both in the unit of the total. `digits`: decimals of the used part."""
-    total_text = format_size(total)
-    number, _, unit = total_text.partition(NO_BREAK_SPACE)
-    factor = total / float(number.replace(",", "")) if total else 1
-    in_unit = used / factor
-    return f"{in_unit:,.{0 if unit == 'B' else digits}f} of {total_text}"
 
 
 def minutes_without_contact(reported_at: datetime | None, contact: bool, at: datetime) -> int | None:

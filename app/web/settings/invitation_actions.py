@@ -61,9 +61,9 @@ def withdraw(invitation_id: str) -> ResponseReturnValue:
 
 def _renewal_question(email: str, form: SingleUseForm) -> PasswordQuestion:
     return PasswordQuestion(
-        heading=f"Make a new link for {email}?",
+        heading=f"Create a new link for {email}?",
         lead="Anybody who has the link can become an owner of this partner. The old link stops working.",
-        button="Make new link",
+        button="Create new link",
         back=members_url(),
         fields={"number": form.number.data or ""},
     )

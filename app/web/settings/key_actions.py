@@ -34,7 +34,7 @@ def roll_form(key_id: str) -> ResponseReturnValue:
 
 @pages.post("/settings/keys/<key_id>/roll")
 def roll(key_id: str) -> ResponseReturnValue:
-    """Make the key that replaces this one. Both work until the old one expires."""
+    """Create the key that replaces this one. Both work until the old one expires."""
     require_owner("Rolling keys")
     key, form = key_of(my_partner(), key_id), RollForm()
     if not form.validate_on_submit():

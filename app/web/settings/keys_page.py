@@ -85,7 +85,7 @@ def page() -> ResponseReturnValue:
 @pages.get("/settings/keys/new")
 def form() -> ResponseReturnValue:
     """The form for a new key. The URL can name its app."""
-    require_owner("Making keys")
+    require_owner("Creating keys")
     form = _form()
     if request.args.get("app") in form.apps:
         form.app.data = request.args["app"]
@@ -94,8 +94,8 @@ def form() -> ResponseReturnValue:
 
 @pages.post("/settings/keys")
 def create() -> ResponseReturnValue:
-    """Make a key. Its secret is stored nowhere, so this response shows it, without a redirect."""
-    require_owner("Making keys")
+    """Create a key. Its secret is stored nowhere, so this response shows it, without a redirect."""
+    require_owner("Creating keys")
     form = _form()
     if not form.validate_on_submit():
         return _render_form(form), 422
@@ -116,7 +116,7 @@ def create() -> ResponseReturnValue:
 @pages.post("/settings/keys/env")
 def download() -> ResponseReturnValue:
     """A new key as a file. The page sends the secret back, because it is stored nowhere."""
-    require_owner("Making keys")
+    require_owner("Creating keys")
     secret = request.form.get("secret", "")
     try:
         key = authenticate(secret)
@@ -150,7 +150,7 @@ def render_keys(new_key: NewKey | None = None) -> ResponseReturnValue:
 
 def already_created() -> ResponseReturnValue:
     """The response to a form that is sent a second time."""
-    flash("This key was already made, and is shown only once. Roll it if you have not stored it.")
+    flash("This key was already created, and is shown only once. Roll it if you have not stored it.")
     return redirect(url_for("keys.page"), 303)
 
 
@@ -163,6 +163,6 @@ def _render_form(form: KeyForm) -> str:
         "settings/keys/key_new.html",
         back=url_for("keys.page"),
         form=form,
-        problem=summary_title(form, "The key is not made yet"),
+        problem=summary_title(form, "The key is not created yet"),
         scope_words=SCOPE_WORDS,
     )

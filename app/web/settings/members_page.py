@@ -174,7 +174,7 @@ def render_refusal(form: FlaskForm, refusal: Refusal) -> ResponseReturnValue:
 
 def already_invited() -> ResponseReturnValue:
     """The response to a form that is sent a second time."""
-    flash("This link was already made, and is shown only once. Make a new link if you have not copied it.")
+    flash("This link was already created, and is shown only once. Create a new link if you have not copied it.")
     return redirect(members_url(), 303)
 
 
@@ -183,7 +183,7 @@ def new_owner_question(name: str) -> PasswordQuestion:
     return PasswordQuestion(
         heading=f"Make {name} an owner?",
         lead="Owners can do everything in this partner. "
-        "They can make API keys, and invite and remove members, including you.",
+        "They can create API keys, and invite and remove members, including you.",
         button="Make owner",
         back=members_url(),
         fields={"role": "owner"},
@@ -195,7 +195,7 @@ def _owner_question(form: InviteForm) -> PasswordQuestion:
     return replace(
         new_owner_question(name),
         heading=f"Invite {name} as an owner?",
-        button="Make invitation",
+        button="Create invitation",
         fields={"email": name, "role": "owner", "number": form.number.data or ""},
     )
 

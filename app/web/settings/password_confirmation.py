@@ -54,9 +54,9 @@ class PasswordQuestion:
 def password_link_question(owner: str, number: str, back: str) -> PasswordQuestion:
     """The question before a link is made with which anybody can sign in as an owner."""
     return PasswordQuestion(
-        heading=f"Make a password link for {owner}?",
+        heading=f"Create a password link for {owner}?",
         lead=f"Anybody who has the link can set a new password for {owner}, and then do everything an owner can.",
-        button="Make password link",
+        button="Create password link",
         back=back,
         fields={"number": number},
     )

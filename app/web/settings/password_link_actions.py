@@ -21,7 +21,7 @@ pages.before_request(require_sign_in)
 @pages.post("/settings/members/<member_id>/password-link")
 def make(member_id: str) -> ResponseReturnValue:
     """Make a link. Only its fingerprint is stored, so this response shows it."""
-    require_owner("Making password links")
+    require_owner("Creating password links")
     partner, form = my_partner(), SingleUseForm()
     member = member_of(partner, member_id)  # first, so that a form for somebody else's member is not used up
     if not form.validate_on_submit():
@@ -31,7 +31,7 @@ def make(member_id: str) -> ResponseReturnValue:
         if answer := require_password(question):
             return answer
     if not form.first_time():
-        flash("This link was already shown. Make a new one if you have not copied it.")
+        flash("This link was already shown. Create a new one if you have not copied it.")
         return redirect(members_url(), 303)
     made, secret = link_for_member(partner, member_id, my_actor())
     return render_members(password_link=NewPasswordLink.of(made, secret))

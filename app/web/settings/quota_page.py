@@ -16,7 +16,7 @@ from app.limits.rate_limits import rate_words
 from app.uploads.storage_usage import GameUsage, usage_by_game
 from app.web.charts.storage_charts import games_chart
 from app.web.frame.current_user import my_partner, require_sign_in
-from app.web.frame.formats import counted, format_duration, format_limit, format_size
+from app.web.frame.formats import counted, format_duration, format_limit, format_size, format_used
 from app.web.images.gallery_view import quota_words
 
 pages = Blueprint("quota", __name__)
@@ -34,8 +34,7 @@ def page() -> ResponseReturnValue:
     return render_template(
         "settings/quota.html",
         quota=quota,
-        used=format_size(quota.used),
-        limit=format_size(quota.limit) if quota.limit is not None else "",
+        used=format_size(quota.used) if quota.limit is None else format_used(quota.used, quota.limit),
         facts=_facts(quota),
         images=quota_words(quota_summary(partner.id)),
         games=games_chart(games[:MAX_SHOWN_GAMES], _more(len(games)), _address, with_partner=False),

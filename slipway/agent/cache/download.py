@@ -8,7 +8,7 @@ from collections.abc import Callable
 from slipway.agent.cache.part_file import PartFile
 from slipway.agent.crash_points import crash_point
 from slipway.client.printable import one_line
-from slipway.client.sizes import format_size
+from slipway.client.sizes import format_part
 from slipway.client.storage_connections import StorageConnections, StorageResponse, StorageUnreachable
 
 PIECE_BYTES = 1 << 20
@@ -94,4 +94,4 @@ def _check_size(announced: str | None, part: PartFile, size: int) -> None:
 
 
 def _position(part: PartFile, size: int) -> str:
-    return f"{format_size(part.length)} of {format_size(size)}"
+    return format_part(part.length, size)

@@ -166,7 +166,7 @@ def _log(applied: Applied, wanted: WantedBuild, source: UpdateSource | None) -> 
     if source and applied.damaged_old:
         logs.warning(
             "somebody wrote to a build on this server, or the disk damaged it; the bytes were fetched instead. "
-            "Mend it with slipway-agent verify --repair",
+            "Repair it with slipway-agent verify --repair",
             game=source.key.game_id,
             build=source.key.build,
             damaged=format_size(applied.damaged_old),

@@ -41,7 +41,7 @@ def verify_cache(cache: Path, game_id: str | None, *, repair: bool, write: Write
     layout = CacheLayout(cache)
     connection = read_connection(layout)
     if layout.connection.stat().st_uid != os.geteuid():
-        # Mended files would belong to another user than the agent's, which could not remove them.
+        # Repaired files would belong to another user than the agent's, which could not remove them.
         raise NoConnection("run this command as the agent's user")
     lock = lock_until_exit(layout.verify_lock)
     try:
@@ -86,11 +86,11 @@ def _verify(
             if not checked.problems:
                 files = sum(1 for _ in checked.index.files())
                 drop_repairs(layout, key)
-                write(f"{name}: whole ({files} files, {format_size(checked.index.content_bytes)})\n")
+                write(f"{name}: complete ({files} files, {format_size(checked.index.content_bytes)})\n")
                 return ExitCode.OK
             _list(name, checked.problems, write)
             if not repair:
-                write(f"{name}: run with --repair to mend it\n")
+                write(f"{name}: run with --repair to repair it\n")
                 return ExitCode.DAMAGED
             return _mend(name, check, checked, write)
     except (FileNotFoundError, BuildInUse):
@@ -100,7 +100,7 @@ def _verify(
         write(f"{name}: not checked: {reason}\n")
         return ExitCode.NOT_CHECKED
     except (NotMended, DiskFull) as reason:
-        write(f"{name}: not mended: {reason}\n")
+        write(f"{name}: not repaired: {reason}\n")
         return ExitCode.DAMAGED
 
 
@@ -108,7 +108,7 @@ def _mend(name: str, check: BuildCheck, checked: CheckedBuild, write: Write) -> 
     if not checked.verification.is_whole:
         before = check.received_bytes
         checked = check.mend(checked)
-        write(f"{name}: mended ({format_size(check.received_bytes - before)} fetched)\n")
+        write(f"{name}: repaired ({format_size(check.received_bytes - before)} fetched)\n")
         if not checked.problems:
             return ExitCode.OK
         _list(name, checked.problems, write)

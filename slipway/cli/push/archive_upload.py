@@ -15,7 +15,7 @@ from slipway.cli.push.part_uploader import PartUploader, UploadGone
 from slipway.cli.push.part_urls import PartUrls
 from slipway.cli.push.unfinished_push import UnfinishedPush
 from slipway.client.rate import RateMeter
-from slipway.client.sizes import format_size
+from slipway.client.sizes import format_part
 
 _MAX_ATTEMPTS = 3
 # The archive itself is the reason, so the parts that were sent are of no use.
@@ -78,8 +78,8 @@ class ArchiveUpload:
                 unfinished.clear()
             return None
         if upload["parts"]:
-            there = format_size(upload["receivedBytes"] or 0)
-            self._output.info(f"Continuing: {there} of {format_size(upload['size'])} are stored already.")
+            there = format_part(upload["receivedBytes"] or 0, upload["size"])
+            self._output.info(f"Continuing: {there} are stored already.")
         return upload
 
     def _is_superseded(self, upload: dict[str, Any]) -> bool:

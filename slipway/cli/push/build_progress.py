@@ -13,7 +13,7 @@ from slipway.cli.platform_client import PlatformClient, game_path
 from slipway.cli.progress_bar import ProgressStep
 from slipway.client.printable import printable
 from slipway.client.rate import RateMeter
-from slipway.client.sizes import format_seconds, format_size
+from slipway.client.sizes import format_part, format_seconds, format_size
 
 CACHE_POLL_SECONDS = 2.0
 
@@ -42,13 +42,13 @@ def wait_until_checked(
         upload = _fetch_status(lambda: platform.call("GET", path), ExitCode.NOT_CHECKED, "The archive is stored")
         size = int(upload["size"])
         if upload["phase"] == "done":
-            output.step(ProgressStep("checking", size, size, 0.0, f"{format_size(size)} of {format_size(size)}"))
+            output.step(ProgressStep("checking", size, size, 0.0, format_part(size, size)))
             return upload
         if upload["phase"] == "failed":
             raise rejected_upload(upload)
         read = int(upload["check"]["bytesRead"])
         speed = rate.at_total(read)
-        text = f"{format_size(read)} of {format_size(size)}" if read else "waiting for a worker"
+        text = format_part(read, size) if read else "waiting for a worker"
         output.step(ProgressStep("checking", read, size, speed, text))
         if not deadline.sleep(pause):
             raise CommandError(
@@ -137,7 +137,7 @@ def _not_cached(slug: str, build: int, sync: dict[str, Any]) -> CommandError:
 
 def upload_step(done: int, total: int, speed: float) -> ProgressStep:
     """An upload step, with the same text as in the dashboard."""
-    text = f"{100 * done // max(total, 1)} % · {format_size(done)} of {format_size(total)}"
+    text = f"{100 * done // max(total, 1)} % · {format_part(done, total)}"
     if speed:
         text += f" · {format_size(speed)}/s · about {format_seconds((total - done) / speed)}"
     return ProgressStep("uploading", done, total, speed, text)

@@ -54,7 +54,7 @@ def read_patterns(folder: Path, options: Sequence[str]) -> IgnorePatterns:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise CommandError(f"{file} cannot be read: {why}. Change it, then push again.", ExitCode.USAGE) from error
     if len(content) > _MAX_FILE_BYTES:
-        raise CommandError(f"{file} is larger than 1 MB. Use fewer patterns.", ExitCode.USAGE)
+        raise CommandError(f"{file} is larger than 1 MiB. Use fewer patterns.", ExitCode.USAGE)
     stated = [line for line in lines if line.strip() and not line.startswith("#")]
     try:
         return IgnorePatterns([*DEFAULT_PATTERNS, *stated, *options])

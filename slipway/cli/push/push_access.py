@@ -28,11 +28,11 @@ def check_access(platform: PlatformClient, options: PushOptions) -> PushAccess:
     if missing:
         why = {
             "upload": "to send builds",
-            "write": f"for --release, because {options.slug} does not release builds by itself",
+            "write": f"for --release, because {options.slug} does not release builds automatically",
         }[missing[0]]
         raise CommandError(
             f"The key of the app {key['app']} lacks the scope `{missing[0]}`, which is needed {why}. Nothing was sent. "
-            "Use a key that has it: make one in the dashboard.",
+            "Use a key that has it: create one in the dashboard.",
             ExitCode.UNAUTHORIZED,
             "forbidden",
         )

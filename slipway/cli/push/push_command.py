@@ -31,7 +31,7 @@ from slipway.cli.push.push_access import PushAccess, check_access
 from slipway.cli.push.push_options import PushOptions
 from slipway.cli.push.unfinished_push import UnfinishedPush
 from slipway.cli.push.update_size import UpdateSize
-from slipway.client.sizes import format_size
+from slipway.client.sizes import format_part, format_size
 
 if TYPE_CHECKING:
     from slipway.cli.push.updates.directory_source import DirectorySource
@@ -143,7 +143,7 @@ class Push:
         """Shows progress in bytes. `total` None: unknown until the end."""
 
         def show(done: int) -> None:
-            text = format_size(done) if total is None else f"{format_size(done)} of {format_size(total)}"
+            text = format_size(done) if total is None else format_part(done, total)
             self._output.step(ProgressStep(phase, done, total or done + 1, None, text))
 
         return show
@@ -215,7 +215,7 @@ class Push:
         """How much of the build's archive an update was, as a sentence."""
         whole = int(self._platform.game(self._options.slug, f"/builds/{build}")["size"])
         self.facts["archiveSize"] = whole
-        return f" Sent {format_size(update.size)} of {format_size(whole)}."
+        return f" Sent {format_size(update.size)} instead of {format_size(whole)}."
 
     def _show_warnings(self, archive: Archive, warnings: Iterable[str]) -> None:
         """Show those that were not shown yet."""

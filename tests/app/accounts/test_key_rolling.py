@@ -80,7 +80,7 @@ def test_a_key_expires_after_the_days_that_were_chosen(starlight: Partner) -> No
     assert keys.authenticate(secret).id == key.id
     with writing():
         key.expires_at = now()
-    with pytest.raises(Unauthorized, match=r"has expired: it worked until 2\d{3}-.* UTC\. Make another in the"):
+    with pytest.raises(Unauthorized, match=r"has expired: it worked until 2\d{3}-.* UTC\. Create another in the"):
         keys.authenticate(secret)
     assert living(starlight, "Pipeline") == []
 

@@ -16,13 +16,13 @@ from app.accounts.sign_ins import (
     MAX_AGE,
     MAX_IDLE,
     RETENTION,
-    active_sign_ins,
     addresses_of,
     begin_sign_in,
     delete_old_sign_ins,
     end_one,
     end_sign_in,
     record_seen,
+    roles_of_active,
     sign_in_of,
     sign_ins_of,
     sign_out_everywhere,
@@ -220,5 +220,5 @@ def test_those_that_live_are_found_in_one_query(owner: Member, viewer: Member) -
     ids = [begin_sign_in(member, None, "Firefox")[0].id for member in (owner, viewer)]
     sign_out_everywhere(viewer, CAST)
     with statements() as sent:
-        assert active_sign_ins([*ids, "signin_unknown"]) == {ids[0]}
+        assert roles_of_active([*ids, "signin_unknown"]) == {ids[0]: "owner"}
     assert sent.queries == 1

@@ -153,6 +153,6 @@ def test_an_archive_over_the_quota_is_refused_before_it_is_read(app: Flask, clie
     assert answer.status_code == 413
     assert answer.json is not None
     assert answer.json["error"] == "quota_exceeded"
-    assert f"{stored + 100:,} bytes" in answer.json["message"]
+    assert f"{stored + 100:,} B" in answer.json["message"]
     assert len(db.session.scalars(select(Build)).all()) == 1
     assert nothing_is_left(app)

@@ -152,7 +152,7 @@ def test_more_than_the_ceiling_is_refused_naming_it(script: Script) -> None:
 
     message = refused(script.send(b"\x1f\x8b" + b"x" * 999), 413, "payload_too_large")
 
-    assert "1,000 bytes" in message
+    assert "1,000 B" in message
     assert "MAX_ARCHIVE_BYTES" in message
     refused(script.send(b"\x1f\x8b" + b"x" * 998), 400, "invalid_archive")
 

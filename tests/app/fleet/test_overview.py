@@ -22,7 +22,7 @@ from tests.app.fleet.acting import STUDIO, FleetAgent, held, last_heard, new_bui
 from tests.app.fleet.counting import statements
 from tests.conftest import Cast
 
-FULL = "disk full: 7.9 GB needed above the floor of 2 GB, 1.1 GB free"
+FULL = "disk full: 7.4 GiB needed above the floor of 1.9 GiB, 1.0 GiB free"
 
 
 @pytest.fixture

@@ -68,10 +68,10 @@ def test_each_phase_of_a_download_is_seen_as_it_was_reported(agent: FleetAgent, 
 
 def test_a_failure_carries_its_reason_and_when_it_is_tried_again(agent: FleetAgent, game: Game) -> None:
     build = new_build(game)
-    agent.report(held(build, "failed", attempt=2, reason="disk full: 3.2 GB needed", retryInSeconds=40))
+    agent.report(held(build, "failed", attempt=2, reason="disk full: 3.0 GiB needed", retryInSeconds=40))
     row = replica(build, "srv-01")
     assert row is not None
-    assert (row.phase, row.attempt, row.reason) == ("failed", 2, "disk full: 3.2 GB needed")
+    assert (row.phase, row.attempt, row.reason) == ("failed", 2, "disk full: 3.0 GiB needed")
     assert row.retry_at is not None
     assert 39.9 < (row.retry_at - row.since).total_seconds() < 40.1
 

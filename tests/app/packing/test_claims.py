@@ -231,7 +231,7 @@ def after(function: object, then: object) -> object:
 def test_a_build_over_the_disk_budget_says_so(build: Build) -> None:
     assert make_pack(build.id) is Outcome.ENDED
     assert row(build).state == "no_room"
-    assert "the portal allows 102,400" in (row(build).reason or "")
+    assert "the portal allows 100 KiB" in (row(build).reason or "")
 
 
 @pytest.mark.settings(PACK_FREE_BYTES="1000T")

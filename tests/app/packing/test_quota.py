@@ -23,6 +23,7 @@ from app.packing.pack_work import make_due_packs, work_is_due
 from app.refusals import QuotaExceeded
 from app.uploads.storage_totals import totals
 from app.uploads.storage_usage import usage_by_game
+from slipway.client.sizes import format_size
 from tests.app.packing.scenes import Studio, edited, game_files, pack_objects_stored, pack_of, ready_pack
 
 FILES = game_files()
@@ -79,8 +80,8 @@ def test_a_pack_that_does_not_fit_is_not_made_and_says_why(studio: Studio) -> No
     pack = pack_of(build)
     assert pack is not None
     assert pack.state == "no_room"
-    assert f"takes about {build.size:,} bytes" in (pack.reason or "")
-    assert "quota of Starlight Studio has 1,000 bytes left" in (pack.reason or "")
+    assert f"takes about {format_size(build.size)}, " in (pack.reason or "")
+    assert "quota of Starlight Studio has 1 KiB left" in (pack.reason or "")
     set_quota(3 * build.size)
     assert make_pack(build.id, again=True) is Outcome.READY
 
@@ -96,8 +97,8 @@ def test_a_pack_many_times_as_large_as_its_archive_keeps_to_the_quota(studio: St
     pack = pack_of(build)
     assert pack is not None
     assert (pack.state, pack.makings_begun, quota().packs, pack_objects_stored()) == ("no_room", 0, 0, {})
-    assert f"takes more than {3 * build.size:,} bytes" in (pack.reason or "")
-    assert f"when {pack.needed_bytes:,} bytes are left" in (pack.reason or "")
+    assert f"takes more than {format_size(3 * build.size)}, " in (pack.reason or "")
+    assert f"when {format_size(pack.needed_bytes)} are left" in (pack.reason or "")
 
     set_quota(build.size + pack.needed_bytes - 1)
     pause_is_over(build)

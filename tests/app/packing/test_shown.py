@@ -72,7 +72,7 @@ def test_the_api_shows_each_state(client: FlaskClient, cast: Cast, studio: Studi
     [
         (None, ""),
         (PackStatus("ready", None, 1000, None), ""),
-        (PackStatus("waiting", None, None, None), "Updates are prepared soon"),
+        (PackStatus("waiting", None, None, None), "Updates will be prepared"),
         (PackStatus("making", 40, None, None), "Preparing updates 40 %"),
         (PackStatus("no_room", None, None, "The disk is full."), "Servers fetch the archive. The disk is full."),
         (PackStatus("failed", None, None, "It broke."), "Servers fetch the archive. It broke."),

@@ -232,7 +232,7 @@ def forking_paths(partner_id: str) -> str:
                     cached,
                     On("srv-02", "downloading", 62, 18_400_000),
                     On("srv-03", "pending", 0),
-                    On("srv-04", "failed", 0, attempt=8, reason="disk full: 7.9 GB needed, 1.1 GB free"),
+                    On("srv-04", "failed", 0, attempt=8, reason="disk full: 7.4 GiB needed, 1.0 GiB free"),
                     On("srv-05", "failed", 30, attempt=2, reason="connection reset", retry_in=40),
                     On("srv-06", "downloading", 20),
                 ],

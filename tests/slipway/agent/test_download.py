@@ -60,7 +60,7 @@ def test_the_archive_arrives_in_pieces_of_at_most_a_mebibyte(downloads: Download
 
 def test_a_torn_connection_is_continued_where_it_ended(downloads: Downloads, game: Game) -> None:
     downloads.storage.faults.tear_after = [300_000, 400_000, None]
-    for position in ("300 kB of 1.1 MB", "700 kB of 1.1 MB"):
+    for position in ("0.3 of 1.0 MiB", "0.7 of 1.0 MiB"):
         with pytest.raises(FetchFailed, match=position):
             downloads.attempt()
     downloads.attempt()

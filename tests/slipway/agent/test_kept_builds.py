@@ -155,7 +155,7 @@ def test_a_pack_that_does_not_fit_is_not_begun(
     wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed", seconds=60)
     row = platform.row("g1", 1)
     assert row
-    assert row["reason"].startswith("disk full: 4.8 MB needed above the floor of 1 MiB, ")
+    assert row["reason"].startswith("disk full: 4.6 MiB needed above the floor of 1 MiB, ")
     assert [request for request in storage.served if request.path.endswith("/pack")] == []
 
 

@@ -181,7 +181,7 @@ def test_the_disk_floor_is_kept_and_told_with_figures(
     wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
     row = platform.row("g1", 1)
     assert row
-    assert row["reason"].startswith("disk full: 2.1 MB needed above the floor of 1,048,576 TiB, ")
+    assert row["reason"].startswith("disk full: 2.0 MiB needed above the floor of 1,048,576 TiB, ")
     assert row["reason"].endswith(" free")
     assert storage.bytes_served == 0
     assert platform.reports[-1]["disk"]["floorBytes"] == 1 << 60

@@ -243,7 +243,7 @@ def test_a_disk_that_fills_up_is_told_and_nothing_half_done_stays(
         wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
         row = platform.row("g1", 1)
         assert row
-        assert row["reason"].startswith("disk full: 2.1 MB needed above the floor of 0 B, ")
+        assert row["reason"].startswith("disk full: 2.0 MiB needed above the floor of 0 B, ")
         # The half unpacked tree is gone again: what is used is the archive alone.
         wait_for(
             lambda: platform.reports[-1]["disk"]["freeBytes"] > (3 << 20) - honest.size - (200 << 10), "space free"

@@ -118,7 +118,7 @@ def test_what_is_not_a_size_is_named(text: str) -> None:
 
 def test_sizes_are_shown_short() -> None:
     shown = [format_size(size) for size in (0, 1023, 1 << 20, 3435973837, 2 << 30)]
-    assert shown == ["0 B", "1 kB", "1.0 MB", "3.4 GB", "2.1 GB"]
+    assert shown == ["0 B", "1 KiB", "1.0 MiB", "3.2 GiB", "2.0 GiB"]
 
 
 @pytest.mark.parametrize("value", ["", ".slipway", "..", "a/b", "g 1", "-g", "g\n", "x" * 129, None, 7])

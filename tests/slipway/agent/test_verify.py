@@ -124,7 +124,7 @@ def test_a_whole_build_is_called_whole(top: Path, verify: Verify, storage: Stora
     before = len(storage.served)
     code, printed = verify()
     assert code == ExitCode.OK
-    assert printed.startswith("g1 build 1: whole (14 files, ")
+    assert printed.startswith("g1 build 1: complete (14 files, ")
     assert len(storage.served) == before, "the index is on disk"
 
 
@@ -137,11 +137,11 @@ def test_damage_is_named_and_mended_from_the_pack(
     assert "g1 build 1: 1 problem\n" in printed
     assert IMAGE in printed
     assert "bytes are in damaged chunks" in printed
-    assert "run with --repair to mend it" in printed
+    assert "run with --repair to repair it" in printed
     before = storage.bytes_served
     code, printed = verify("g1", "--repair")
     assert code == ExitCode.OK
-    assert "g1 build 1: mended (" in printed
+    assert "g1 build 1: repaired (" in printed
     assert 0 < storage.bytes_served - before <= 1 << 20
     assert game.lies_in(top)
     assert verify()[0] == ExitCode.OK
@@ -211,7 +211,7 @@ def test_a_pack_that_is_damaged_too_mends_nothing(
     storage.objects["/packs/g1/1/pack"] = bytes(len(packed.objects["pack"]))
     code, printed = verify("--repair")
     assert code == ExitCode.DAMAGED
-    assert "g1 build 1: not mended: 1 chunks of the pack are not what the index promises" in printed
+    assert "g1 build 1: not repaired: 1 chunks of the pack are not what the index promises" in printed
 
 
 @pytest.mark.parametrize("point", REPAIR_NAMES)
@@ -324,7 +324,7 @@ def test_a_lock_that_a_game_takes_keeps_no_build(
     for descriptor in held:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     code, output = verify()
-    assert (code, "whole" in output) == (ExitCode.OK, True), output
+    assert (code, "complete" in output) == (ExitCode.OK, True), output
     platform.delete_game("g1")
     wait_for(lambda: not top.exists(), "evicted although it is locked")
     for descriptor in held:

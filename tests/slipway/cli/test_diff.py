@@ -57,7 +57,7 @@ def test_the_files_that_differ_from_the_live_build(slipway: Slipway, two_builds:
     assert shown.code == ExitCode.OK, shown.err
     lines = [line.split() for line in shown.out.splitlines()]
     assert [line[:2] for line in lines[1:3]] == [["~", "game/script.rpy"], ["+", "game/new.txt"]]
-    assert shown.out.splitlines()[-1] == "1 added, 1 changed since build 1; 39 kB of new content."
+    assert shown.out.splitlines()[-1] == "1 added, 1 changed since build 1; 38 KiB of new content, unpacked."
     only = slipway("diff", two_builds, 2, "--kind", "added", "--json").result
     assert [change["path"] for change in only["changes"]] == ["game/new.txt"]
     assert (only["build"], only["against"], only["total"]) == (2, 1, 1)

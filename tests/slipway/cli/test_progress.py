@@ -43,6 +43,6 @@ def test_patience_ends_after_its_time_and_begins_anew_with_any_success() -> None
 
 
 def test_sizes_and_times_are_said_as_on_the_dashboard() -> None:
-    assert [format_size(count) for count in (0, 812, 1024, 3.2 * 2**30)] == ["0 B", "812 B", "1 kB", "3.4 GB"]
+    assert [format_size(count) for count in (0, 812, 1024, 3.2 * 2**30)] == ["0 B", "812 B", "1 KiB", "3.2 GiB"]
     assert [format_seconds(seconds) for seconds in (4, 240, 7500)] == ["4 s", "4 min", "2 h 5 min"]
     assert printable("a\x1b[31mb\nc") == "a\ufffd[31mb\ufffdc"

@@ -92,7 +92,7 @@ def test_a_person_sees_one_bar_with_its_phases(slipway: Slipway, slug: str, tmp_
         person.sees("Uploading")
         person.sees("Build 1 is live.")
     assert "Packing" in person.seen
-    assert "100 % · 4.2 MB of 4.2 MB" in person.seen
+    assert "100 % · 4.0 of 4.0 MiB" in person.seen
 
 
 def test_quiet_says_nothing(slipway: Slipway, slug: str, targz: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_second_push_sends_at_most_a_hundredth(
     assert 0 < pushed.result["bytesSent"] == pushed.result["size"] < line.sent
     assert [number for number, _ in world.builds(slug)] == [1, 2]
     assert pushed.result["archiveSize"] > 12 * MIB
-    assert pushed.result["message"] == f"Build 2 is live. Sent {pushed.result['size']} B of 12.6 MB."
+    assert pushed.result["message"] == f"Build 2 is live. Sent {pushed.result['size']} B instead of 12.0 MiB."
 
 
 def test_its_archive_is_the_one_that_a_full_push_would_send(

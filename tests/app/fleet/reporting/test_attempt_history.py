@@ -129,8 +129,8 @@ def test_the_archive_instead_of_a_pack_is_an_attempt_of_its_own(agent: FleetAgen
 
 def test_the_same_failure_in_other_words_is_one_attempt(agent: FleetAgent, build: Build) -> None:
     agent.report(failed(build))
-    agent.report(failed(build, reason="disk full: 3.2 GB are missing"))
-    assert outcomes(build) == [(1, "failed", "disk full: 3.2 GB are missing")]
+    agent.report(failed(build, reason="disk full: 3.0 GiB are missing"))
+    assert outcomes(build) == [(1, "failed", "disk full: 3.0 GiB are missing")]
 
 
 def test_checking_a_cached_copy_again_is_no_attempt(agent: FleetAgent, build: Build) -> None:

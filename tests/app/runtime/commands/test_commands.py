@@ -33,7 +33,7 @@ def test_an_installation_is_set_up_from_the_shell(client: FlaskClient, shell: Sh
     made = shell.run("partner", "create", "Kite Works")
     assert made.exit_code == 0, made.output
     partner = db.session.scalars(select(Partner)).one()
-    assert made.stdout == f"Partner 'Kite Works' made: {partner.id}\n"
+    assert made.stdout == f"Partner 'Kite Works' created: {partner.id}\n"
 
     joined = shell.run(
         *("member", "create", "mira@kite.example", "--partner", "kite works", "--name", "Mira", "--role", "owner"),
@@ -201,7 +201,7 @@ def test_sweep_takes_back_an_upload_whose_process_died(
             )
         )
 
-    assert "Removed 1 dead uploads" in shell.run("sweep").stdout
+    assert "Removed 1 abandoned uploads" in shell.run("sweep").stdout
 
     assert db.session.scalars(select(Upload)).all() == []
 

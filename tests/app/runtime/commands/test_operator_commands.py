@@ -168,7 +168,7 @@ def test_quotas_are_shown_and_set(shell: Shell, cast: Cast, client: FlaskClient)
     assert before["imageBytes"] == 0
 
     result = shell.run("quota", "set", "Starlight Studio", "1K")
-    assert result.stdout == "Starlight Studio can store 1 kB (1,024 bytes) of builds.\n"
+    assert result.stdout == "Starlight Studio can store 1 KiB (1,024 bytes) of builds.\n"
 
     assert audited("partner.quota_set").details == {"bytes": 1024}
     assert listed(shell, "quota", "show", "Starlight Studio")[0]["buildQuotaBytes"] == 1024

@@ -28,7 +28,7 @@ def quota() -> BuildQuota:
 def test_an_archive_over_the_quota_is_refused_before_its_first_byte(app: Flask, sender: Sender) -> None:
     set_quota(1000)
     answer = sender.ask("POST", UPLOADS, json={"fileName": "a.tar.gz", "size": 1001})
-    assert "1,000 bytes" in refused(answer, 413, "quota_exceeded")
+    assert "1,000 B" in refused(answer, 413, "quota_exceeded")
     assert db.session.scalars(select(Upload)).all() == []
     assert transfers() == []
 

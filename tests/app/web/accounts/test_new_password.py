@@ -67,7 +67,7 @@ def test_an_operator_makes_one_for_the_last_owner(
     form = {"number": number(operator.get(page).text)}
     asked = operator.post(path[1], form)
     assert asked.status_code == 422
-    assert "Make a password link for Owner?" in asked.text
+    assert "Create a password link for Owner?" in asked.text
     answer = operator.post(path[1], form | {"password": PRESENT})
     secret = shown_secret(answer.text, "pwd")
     assert f"for {cast.starlight.owner}" in plain(visitor.get(f"/new-password/{secret}").text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from app.data.models.game import Build
 from app.data.models.server import ReplicaAttempt
 from app.fleet.servers import retire_server
 from tests.app.fleet.acting import FleetAgent, held, new_build, new_game
-from tests.app.web.conftest import ONE_DATABASE, Visitor
+from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
 from tests.app.web.reading import plain, rows
 from tests.conftest import CAST, Cast
 
@@ -36,7 +37,7 @@ def agent(client: FlaskClient, cast: Cast) -> FleetAgent:
 def tried_twice(agent: FleetAgent, build: Build) -> Build:
     """A build that was cached by the second attempt, at 1 MB/s."""
     agent.report(held(build, "downloading", attempt=1, source={"kind": "archive"}))
-    reason = "disk full: <7.9 GB> needed"
+    reason = "disk full: <7.4 GiB> needed"
     agent.report(held(build, "failed", attempt=1, reason=reason, retryInSeconds=40))
     agent.report(held(build, "downloading", attempt=2, source={"kind": "pack"}))
     agent.report(held(build, "cached", source={"kind": "pack"}))
@@ -51,10 +52,39 @@ def test_attempts_are_listed_newest_first_with_results_and_rates(owner: Visitor,
     page = owner.get("/games/paper-lanterns/builds/1/servers/srv-01").text
     second, first = rows(page)
     assert second.startswith("2 ")
-    assert "Cached The pack 30.0 MB 1.0 MB/s 30 s" in second
+    assert "Cached The pack 28.6 MiB 977 KiB/s 30 s" in second
     assert first.startswith("1 ")
-    assert "Failed: Disk full: <7.9 GB> needed The archive 0 B —" in first
+    assert "Failed: Disk full: <7.4 GiB> needed The archive 0 B —" in first
     assert "<7.9" not in page
+
+
+def test_state_and_attempts_are_live(
+    cast: Cast, signed_in: Callable[[str], Visitor], owner: Visitor, agent: FleetAgent, build: Build
+) -> None:
+    operator, address = signed_in(cast.operator), "/games/paper-lanterns/builds/1/servers/srv-01"
+    pages = ((owner, address), (operator, f"/operator/servers/srv-01/builds/{build.id}"))
+    assert owner.get(address).status_code == 200
+    reason = "disk full: 7.4 GiB needed"
+    agent.report(held(build, "downloading", attempt=1, source={"kind": "archive"}))
+    agent.report(held(build, "failed", attempt=1, reason=reason, retryInSeconds=40))
+    for visitor, place in pages:
+        (poll,) = re.findall(r'data-poll="([^"]+)"', visitor.get(place).text)
+        assert poll.startswith(f"{place}/parts?as_role=")
+        shown = visitor.get(poll, headers=HTMX).text
+        assert "Failed: Disk full: 7.4 GiB needed" in plain(shown)
+        assert "csrf_token" not in shown, "all readers get the same bytes"
+    parts = owner.get(f"{address}/parts", headers=HTMX).text
+    assert set(re.findall(r'hx-swap-oob="morph" id="([^"]+)"', parts)) == {
+        "replica-state",
+        "replica-action",
+        "replica-reason",
+        "replica-facts",
+        "attempts",
+    }
+    assert f'formaction="{address}/retries"' in parts
+    assert "/retries" not in signed_in(cast.starlight.viewer).get(f"{address}/parts", headers=HTMX).text
+    for visitor, place in pages:
+        assert visitor.get(f"{place}/live".replace("srv-01", "srv-99")).status_code == 404
 
 
 def test_a_build_that_was_not_tried_yet_says_so(owner: Visitor, build: Build) -> None:

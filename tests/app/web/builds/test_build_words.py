@@ -31,7 +31,7 @@ def test_cached_says_since_when_or_how_many_play() -> None:
 
 def test_downloading_says_percent_rate_and_time_left() -> None:
     cell = replace(CELL, state="downloading", bytes_done=4_464_000_000, bytes_per_second=18_400_000)
-    assert said(cell) == ("62 %", "18.4 MB/s · 2 min")
+    assert said(cell) == ("62 %", "17.5 MiB/s · 2 min")
     assert build_words.cell_words(cell).ring == 62
 
 
@@ -41,8 +41,8 @@ def test_downloading_without_a_byte_a_second_promises_no_time() -> None:
 
 def test_an_update_says_how_large_it_is() -> None:
     cell = replace(CELL, state="downloading", bytes_total=54_000, bytes_done=27_000, bytes_per_second=9000)
-    assert said(replace(cell, source="update", source_build=13)) == ("50 %", "54 kB · 9 kB/s")
-    assert said(replace(cell, source="archive")) == ("50 %", "9 kB/s · 3 s")
+    assert said(replace(cell, source="update", source_build=13)) == ("50 %", "53 KiB · 9 KiB/s")
+    assert said(replace(cell, source="archive")) == ("50 %", "9 KiB/s · 3 s")
 
 
 def test_queued_says_that_its_update_is_being_prepared() -> None:
@@ -58,7 +58,7 @@ def test_a_download_is_not_100_percent_before_its_last_byte() -> None:
 
 def test_verifying_says_how_far_it_is() -> None:
     cell = replace(CELL, state="verifying", bytes_done=6_336_000_000, bytes_per_second=412_000_000)
-    assert said(cell) == ("Verifying 88 %", "412 MB/s")
+    assert said(cell) == ("Verifying 88 %", "393 MiB/s")
 
 
 def test_queued_says_since_when() -> None:
@@ -92,10 +92,10 @@ def test_a_due_retry_is_never_called_failed() -> None:
 
 
 def test_failed_names_the_reason_in_few_words_and_keeps_the_whole_one() -> None:
-    cell = replace(CELL, state="failed", attempt=9, reason="disk full: 7.9 GB needed, 1.1 GB free")
+    cell = replace(CELL, state="failed", attempt=9, reason="disk full: 7.4 GiB needed, 1.0 GiB free")
     found = build_words.cell_words(cell)
     assert found.word == "Failed: disk full"
-    assert found.reason == "disk full: 7.9 GB needed, 1.1 GB free"
+    assert found.reason == "disk full: 7.4 GiB needed, 1.0 GiB free"
     assert found.action == "Retry now"
 
 
@@ -122,9 +122,9 @@ def test_a_server_that_never_reported_is_no_reason_to_worry() -> None:
 
 
 def test_removing_removed_and_not_sent_say_the_amount_or_the_day() -> None:
-    assert said(replace(CELL, state="removing")) == ("Removing", "7.2 GB")
+    assert said(replace(CELL, state="removing")) == ("Removing", "6.7 GiB")
     assert said(replace(CELL, state="removed")) == ("Removed", "14 Nov 2026")
-    assert said(replace(CELL, state="not_sent", since=None, to_fetch=1_400_000)) == ("Not sent", "1.4 MB to fetch")
+    assert said(replace(CELL, state="not_sent", since=None, to_fetch=1_400_000)) == ("Not sent", "1.3 MiB to fetch")
 
 
 def test_every_state_of_the_fleet_has_words_and_an_icon() -> None:
@@ -158,7 +158,7 @@ def test_a_summary_says_the_worst_that_needs_somebody(states: dict[str, int], te
 
 
 def test_a_summary_names_the_server_and_the_reason_where_there_is_room() -> None:
-    found = build_words.summary_words(Counter(failed=1, cached=5), ("srv-04", "disk full: 1.1 GB free"))
+    found = build_words.summary_words(Counter(failed=1, cached=5), ("srv-04", "disk full: 1.0 GiB free"))
     assert found.text == "Failed on 1 of 6: srv-04, disk full"
 
 

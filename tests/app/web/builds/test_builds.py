@@ -46,7 +46,7 @@ def test_a_build_says_what_it_is_and_where(owner: Visitor, garden: str) -> None:
     text = plain(owner.get(f"{PAGE}/builds/3").text)
     assert "Build 3 Ready, was live" in text
     assert "Cached on 5 of 6: srv-01, srv-02, srv-03, srv-04 and srv-05" in text
-    assert "Unpacked 14.2 GB in 1,204 files" in text
+    assert "Unpacked 13.2 GiB in 1,204 files" in text
     assert f"SHA-256 {'0' * 63}3" in text
     assert "Roll back to build 3" in text
     assert "Save the note" in text
@@ -61,7 +61,7 @@ def test_the_state_of_a_builds_pack_is_shown_in_the_list_and_on_its_page(owner: 
     assert "Servers fetch the archive. The portal's disk is full." in rows(owner.get(f"{PAGE}/builds").text)[0]
     change_pack(build, state="ready", reason=None, folder="packs/x", pack_bytes=3_000_000_000, index_bytes=1)
     assert "updates" not in rows(owner.get(PAGE).text)[0]
-    assert "Pack for updates 3.0 GB" in plain(owner.get(f"{PAGE}/builds/5").text)
+    assert "Pack for updates 2.8 GiB" in plain(owner.get(f"{PAGE}/builds/5").text)
 
 
 def built(game_id: str, number: int) -> str:
@@ -130,7 +130,7 @@ def test_a_download_leads_to_the_archive_in_storage(app: Flask, owner: Visitor, 
 
 
 def test_a_build_that_nothing_uses_is_deleted(owner: Visitor, garden: str) -> None:
-    assert "This removes 7.1 GB from storage" in plain(owner.get(f"{PAGE}/builds/2/deletion", headers=HTMX).text)
+    assert "This removes 6.6 GiB from storage" in plain(owner.get(f"{PAGE}/builds/2/deletion", headers=HTMX).text)
     answer = owner.post(f"{PAGE}/builds/2/deletion")
     assert (answer.status_code, answer.location) == (303, f"{PAGE}/builds")
     assert "Build 2 is deleted" in owner.get(f"{PAGE}/builds").text

@@ -41,9 +41,9 @@ def two_builds(client: FlaskClient, cast: Cast) -> tuple[Build, Build]:
 def test_the_changes_since_the_live_build_largest_first(owner: Visitor, two_builds: tuple[Build, Build]) -> None:
     page = owner.get(f"{PAGE}/builds/2/changes").text
     assert "Changes in build 2 since build 1" in plain(page)
-    assert "211 files differ, with 1.1 MB of new content" in plain(page)
+    assert "211 files differ, with 1.0 MiB of new content, unpacked" in plain(page)
     lines = rows(page)
-    assert lines[0].split() == ["game/script.rpy", "Changed", "26", "B", "12", "kB", "12", "kB"]
+    assert lines[0].split() == ["game/script.rpy", "Changed", "26", "B", "11", "KiB", "11", "KiB"]
     assert lines[1].split()[:3] == ["game/images/<i>209.webp", "Added", "—"]
     assert "<i>209" not in page, "names are escaped"
     assert len(lines) == 200
@@ -104,7 +104,7 @@ def test_the_question_before_a_release_loads_the_changes_since_the_live_build(
     assert f'hx-get="{PAGE}/builds/2/changes/largest?against=1"' in page
     assert f'href="{PAGE}/builds/2/changes?against=1"' in page, "without JavaScript it is a link"
     part = owner.get(f"{PAGE}/builds/2/changes/largest?against=1").text
-    assert rows(part)[0].startswith("game/script.rpy Changed 26 B 12 kB")
+    assert rows(part)[0].startswith("game/script.rpy Changed 26 B 11 KiB")
     assert "Largest changes" not in owner.get(f"{PAGE}/builds/1/release").text, "it is live already"
     assert owner.get(f"{PAGE}/builds/2/changes/largest?against=9").status_code == 404
 
@@ -118,10 +118,10 @@ def test_the_builds_table_says_what_servers_with_the_live_build_fetch(
     owner: Visitor, two_builds: tuple[Build, Build]
 ) -> None:
     lines = rows(owner.get(f"{PAGE}/builds").text)
-    assert lines[0].startswith("2 Ready 513 kB 12 kB the studio")
-    assert " 501 kB — " in lines[1], "the live build is no update from itself"
+    assert lines[0].startswith("2 Ready 501 KiB 11 KiB the studio")
+    assert "— the studio" in lines[1], "the live build costs nothing"
     add_pack(two_builds[1], "making", done=40, total=100)
-    assert "Preparing updates 40 % 513 kB —" in rows(owner.get(f"{PAGE}/builds").text)[0]
+    assert "Preparing updates 40 % 501 KiB —" in rows(owner.get(f"{PAGE}/builds").text)[0]
 
 
 def test_the_question_before_a_release_says_the_bytes_of_the_update(
@@ -145,8 +145,8 @@ def test_what_was_sent_and_saved_is_on_the_pages(owner: Visitor, two_builds: tup
         build.sent_bytes, build.saved_bytes = 54_000, 112_000_000
         game = session.get_one(Game, build.game_id)
         game.sent_bytes, game.saved_bytes = 7_000_000, 9_000_000
-    assert "Sent to servers 54 kB; 112 MB saved by updates" in plain(owner.get(f"{PAGE}/builds/1").text)
-    assert "Sent to servers: 7.0 MB; 9.0 MB saved by updates" in plain(owner.get(PAGE).text)
+    assert "Sent to servers 53 KiB; 107 MiB saved by updates" in plain(owner.get(f"{PAGE}/builds/1").text)
+    assert "Sent to servers: 6.7 MiB; 8.6 MiB saved by updates" in plain(owner.get(PAGE).text)
 
 
 def test_a_cell_says_why_the_archive_was_used(

@@ -71,7 +71,7 @@ def test_a_refusal_is_one_line_with_details_to_open(owner: Visitor, game: str) -
         assert lines(page) == ["Failed check: bin/game points outside the archive"], path
         opened = plain(page[page.index("</summary>", page.index('class="refusals')) :])
         assert opened.strip().startswith("Remove it, then send the archive again.")
-        assert "low-tide.tar.gz, 3.0 MB, sent by CI · pp_8fK2…x9Qd" in opened
+        assert "low-tide.tar.gz, 2.9 MiB, sent by CI · pp_8fK2…x9Qd" in opened
 
 
 def test_refusals_for_the_same_reason_are_shown_once(owner: Visitor, game: str) -> None:

@@ -43,14 +43,14 @@ def test_the_page_offers_what_is_ready_and_the_way_back(owner: Visitor, garden: 
     assert 'aria-label="Release build 5"' in page
     assert 'aria-label="Roll back to build 3"' in page
     assert f"{PAGE}/builds/4/release" not in page, "it is live already"
-    assert rows(page)[0].startswith("5 Ready 7.2 GB 7.2 GB CI"), "it has no pack"
-    assert rows(page)[2].startswith("3 Ready, was live 7.1 GB 0 B on 5 of 6")
-    assert '0\u00a0B <span class="soft">on 5 of 6</span>' in page
+    assert rows(page)[0].startswith("5 Ready 6.7 GiB 6.7 GiB CI"), "it has no pack"
+    assert rows(page)[2].startswith("3 Ready, was live 6.6 GiB cached on 5 of 6")
+    assert '<span class="soft">cached on 5 of 6</span>' in page
 
 
 def test_viewers_see_everything_and_are_offered_nothing(viewer: Visitor, garden: str) -> None:
     page = viewer.get(PAGE).text
-    assert "Update from live" in plain(page)
+    assert "Update per server" in plain(page)
     assert "/release" not in page
     assert "More about build 5" in page
     for answer in (viewer.get(f"{PAGE}/builds/5/release"), viewer.post(f"{PAGE}/builds/5/release", {"live": "4"})):
@@ -67,10 +67,10 @@ def test_the_question_says_what_each_server_will_do(owner: Visitor, garden: str)
     assert "Release build 5" in text
     assert "Live now Build 4" in text
     assert "Live next Build 5" in text
-    assert "Servers fetch 43.2 GB" in text
+    assert "All servers fetch 40.2 GiB" in text
     lines = rows(page)
-    assert lines[0] == "srv-01 fra Build 4 7.2 GB 7.2 GB Fetches it now"
-    assert lines[1] == "srv-02 fra Build 3, 62 % of 4 7.2 GB 7.2 GB Replaces the download of build 4"
+    assert lines[0] == "srv-01 fra Build 4 6.7 GiB 6.7 GiB Fetches it now"
+    assert lines[1] == "srv-02 fra Build 3, 62 % of 4 6.7 GiB 6.7 GiB Replaces the download of build 4"
     assert "Replaces the retry of build 4" in lines[4]
     assert "No contact since" in lines[5]
     assert "17 sessions stay on the build they started with until they end." in text
@@ -91,8 +91,8 @@ def test_version_labels_and_the_note_are_beside_the_numbers(owner: Visitor, gard
 
 def test_rolling_back_costs_nothing_where_the_build_still_is(owner: Visitor, garden: str) -> None:
     page = owner.get(f"{PAGE}/builds/3/release").text
-    assert "Servers fetch 0 B instead of 42.6 GB" in plain(page)
-    assert rows(page)[0] == "srv-01 fra Build 4 0 B 7.1 GB Ready at once"
+    assert "All servers fetch 0 B instead of 39.7 GiB" in plain(page)
+    assert rows(page)[0] == "srv-01 fra Build 4 0 B 6.6 GiB Ready at once"
     assert "Roll back to build 3 on 6 servers" in plain(page)
 
 
@@ -100,7 +100,7 @@ def test_a_full_disk_is_said_before_it_is_met(owner: Visitor, garden: str) -> No
     afresh()
     db.session.get_one(Server, "srv-01").disk_free_bytes = 1_100_000_000
     db.session.commit()
-    assert "Disk full: needs 21.6 GB, 1.1 GB free" in rows(owner.get(f"{PAGE}/builds/5/release").text)[0]
+    assert "Disk full: needs 20.1 GiB, 1.0 GiB free" in rows(owner.get(f"{PAGE}/builds/5/release").text)[0]
 
 
 def test_the_question_comes_as_a_page_or_as_the_inside_of_a_dialog(owner: Visitor, garden: str) -> None:

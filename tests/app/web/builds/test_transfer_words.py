@@ -26,13 +26,13 @@ def test_how_the_bytes_of_a_copy_came(source: str | None, build: int | None, fal
 @pytest.mark.parametrize(
     ("cost", "cached_on", "words"),
     [
-        (TransferCost("update", 1_400_000, 13), 0, ("1.4 MB", "")),
-        (TransferCost("update", 1_400_000, 13), 5, ("0 B", "on 5 of 6")),
-        (TransferCost("archive", 7_200_000_000), 0, ("7.2 GB", "")),
+        (TransferCost("update", 1_400_000, 13), 0, ("1.3 MiB", "")),
+        (TransferCost("update", 1_400_000, 13), 5, ("", "cached on 5 of 6")),
+        (TransferCost("archive", 7_200_000_000), 0, ("6.7 GiB", "")),
         (TransferCost("none", 0), 1, ("", "")),
         (TransferCost("none", 0), 0, ("", "")),
         (None, 0, ("", "")),
-        (None, 2, ("", "on 2 of 6")),
+        (None, 2, ("", "cached on 2 of 6")),
     ],
 )
 def test_what_servers_with_the_live_build_fetch(
@@ -43,5 +43,5 @@ def test_what_servers_with_the_live_build_fetch(
 
 
 def test_bytes_sent_and_saved() -> None:
-    assert sent_words(54_000, 112_000_000).replace(NO_BREAK_SPACE, " ") == "54 kB; 112 MB saved by updates"
-    assert sent_words(54_000, 0).replace(NO_BREAK_SPACE, " ") == "54 kB"
+    assert sent_words(54_000, 112_000_000).replace(NO_BREAK_SPACE, " ") == "53 KiB; 107 MiB saved by updates"
+    assert sent_words(54_000, 0).replace(NO_BREAK_SPACE, " ") == "53 KiB"

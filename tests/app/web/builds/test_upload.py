@@ -142,7 +142,7 @@ def test_a_cancelled_upload_is_gone(owner: Visitor, game: str) -> None:
 @pytest.mark.settings(MAX_ARCHIVE_BYTES="1000")
 def test_what_cannot_be_taken_is_refused_before_a_byte_of_it(owner: Visitor, game: str) -> None:
     answer = begin(owner, 1001)
-    assert "1,000 bytes" in refusal(answer, 413)
+    assert "larger than 1,000 B, the maximum" in refusal(answer, 413)
     for fields in ({"fileName": "a/b.tar.gz"}, {"fileName": ""}, {"size": 0}, {"size": "much"}, {"release": 2}):
         refusal(begin(owner, 1000, **fields), 400)
     assert "fileName must be a plain file name" in refusal(begin(owner, 1000, fileName="a\\b.tar.gz"), 400)

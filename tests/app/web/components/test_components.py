@@ -244,7 +244,7 @@ def test_finalizing_says_what_will_be_frozen_and_opens_the_next(
 ) -> None:
     question = plain(owner.get(f"{GAME}/revisions/1/finalization", headers=HTMX).text)
     assert "Components 4: 2 cards, 1 deck, 1 die" in question
-    assert "Images 1 image, 5 kB" in question
+    assert "Images 1 image, 5 KiB" in question
     assert "All: this is the first revision" in question
     assert "1 side without an image" in question
     answer = owner.post(f"{GAME}/revisions/1/finalization")
@@ -254,6 +254,9 @@ def test_finalizing_says_what_will_be_frozen_and_opens_the_next(
     assert [(one.number, one.state) for one in list_revisions(game_of(game_id))] == [(2, "draft"), (1, "finalized")]
     bar = one_line(owner.get(PAGE).text)
     assert 'disabled title="Nothing has changed yet">Finalize revision 2</button>' in bar
+    nothing = owner.get(f"{GAME}/revisions/2/finalization")
+    assert nothing.location == PAGE
+    assert "Nothing has changed, so there is nothing to finalize" in owner.get(PAGE).text
     again = owner.post(f"{GAME}/revisions/1/finalization")
     assert "Revision 1 is finalized already" in owner.get(again.location).text
 

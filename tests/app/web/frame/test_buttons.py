@@ -29,9 +29,9 @@ PAGES = {
     f"{GARDEN}/details": "Save the details",
     f"{GARDEN}/activity": "",
     "/settings/partner": "Save",
-    "/settings/members": "Make invitation",
-    "/settings/keys": "Make a key",
-    "/settings/keys/new": "Make the key",
+    "/settings/members": "Create invitation",
+    "/settings/keys": "Create a key",
+    "/settings/keys/new": "Create the key",
     "/profile": "Save name",
 }
 

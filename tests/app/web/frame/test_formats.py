@@ -9,6 +9,8 @@ import pytest
 from app.web.frame import formats
 from app.web.frame.formats import NO_BREAK_SPACE, Moment, MomentForm
 
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+
 
 @pytest.mark.parametrize(
     ("amount", "text"),
@@ -16,21 +18,43 @@ from app.web.frame.formats import NO_BREAK_SPACE, Moment, MomentForm
         (0, "0 B"),
         (-5, "0 B"),
         (999, "999 B"),
-        (1_000, "1 kB"),
-        (184_000, "184 kB"),
-        (999_999, "1.0 MB"),
-        (1_400_000, "1.4 MB"),
-        (99_940_000, "99.9 MB"),
-        (99_960_000, "100 MB"),
-        (640_000_000, "640 MB"),
-        (999_600_000, "1.0 GB"),
-        (7_200_000_000, "7.2 GB"),
-        (1_590_000_000_000, "1.6 TB"),
-        (10**18, "1,000 PB"),
+        (1_000, "1 KiB"),
+        (184 * KIB, "184 KiB"),
+        (999 * KIB, "999 KiB"),
+        (1000 * KIB, "1.0 MiB"),
+        (int(99.94 * MIB), "99.9 MiB"),
+        (int(99.96 * MIB), "100 MiB"),
+        (640 * MIB, "640 MiB"),
+        (1000 * MIB, "1.0 GiB"),
+        (int(7.2 * GIB), "7.2 GiB"),
+        (1600 * GIB, "1.6 TiB"),
+        (2**60, "1,024 PiB"),
     ],
 )
 def test_size(amount: int, text: str) -> None:
     assert formats.format_size(amount) == text.replace(" ", NO_BREAK_SPACE)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [
+        (int(1.2 * GIB), 2 * GIB, "1.2 of 2.0 GiB"),
+        (91_000, 2 * GIB, "0.0 of 2.0 GiB"),
+        (36 * MIB, 112 * MIB, "36 of 112 MiB"),
+        (300, 54 * KIB, "0 of 54 KiB"),
+        (7 * GIB, 2 * MIB, "7,168.0 of 2.0 MiB"),
+        (0, 0, "0 of 0 B"),
+    ],
+)
+def test_a_part_is_in_the_unit_of_the_whole(part: int, whole: int, text: str) -> None:
+    assert formats.format_part(part, whole).replace(NO_BREAK_SPACE, " ") == text
+
+
+@pytest.mark.parametrize(
+    ("used", "text"), [(0, "0.0 of 2.0 GiB"), (91_000, "less than 0.1 of 2.0 GiB"), (GIB, "1.0 of 2.0 GiB")]
+)
+def test_a_little_of_a_limit_is_not_nothing(used: int, text: str) -> None:
+    assert formats.format_used(used, 2 * GIB).replace(NO_BREAK_SPACE, " ") == text
 
 
 @pytest.mark.parametrize(

@@ -59,14 +59,14 @@ def test_builds_are_newest_first_and_say_their_state(owner: Visitor, garden: str
 def test_the_matrix_names_every_state(owner: Visitor, garden: str) -> None:
     text = plain(owner.get(PAGE).text)
     for words in (
-        "srv-02, build 4: srv-02 fra 62 % 18.4 MB/s · 2 min",
+        "srv-02, build 4: srv-02 fra 62 % 17.5 MiB/s · 2 min",
         "srv-04, build 4: srv-04 sin Failed: disk full",
         "srv-05, build 4: srv-05 sin Retrying 2 of 5",
         "Queued",
         "No contact",
-        "Verifying 88 % 412 MB/s",
-        "Removing 7.1 GB",
-        "Not sent 7.2 GB to fetch",
+        "Verifying 88 % 393 MiB/s",
+        "Removing 6.6 GiB",
+        "Not sent 6.7 GiB to fetch",
         "17 sessions",
         "1 failed 1 no contact 1 retrying 1 downloading 1 queued 1 cached",
     ):
@@ -205,7 +205,7 @@ def test_retry_of_what_is_not_sent_says_so(owner: Visitor, garden: str) -> None:
 def test_a_cell_leads_to_the_whole_story(owner: Visitor, garden: str) -> None:
     text = plain(owner.get(f"{PAGE}/builds/4/servers/srv-04").text)
     assert "Build 4 on srv-04" in text
-    assert "Disk full: 7.9 GB needed, 1.1 GB free" in text
+    assert "Disk full: 7.4 GiB needed, 1.0 GiB free" in text
     assert "Attempt 8" in text
     assert "Retry now" in text
     assert owner.get(f"{PAGE}/builds/4/servers/srv-99").status_code == 404

@@ -54,7 +54,7 @@ def test_a_game_is_registered_and_its_page_is_next(owner: Visitor) -> None:
     game = stored()
     assert (game.title, game.tags, game.auto_release) == ("Paper Lanterns", ["Visual Novel", "Mystery"], True)
     assert (game.languages, game.screenshots, game.thumbnail) == (["English", "日本語"], ["/a.png", "/b.png"], None)
-    assert "Paper Lanterns is registered. Send its first build" in owner.get("/games/paper-lanterns").text
+    assert "Paper Lanterns is registered" in owner.get("/games/paper-lanterns").text
 
 
 def test_without_a_slug_it_takes_a_free_one_from_the_title(owner: Visitor, game: Game) -> None:
@@ -170,7 +170,7 @@ def test_viewers_read_the_details(viewer: Visitor, game: Game) -> None:
 def test_activity_is_that_of_the_game(owner: Visitor, game: Game) -> None:
     page = owner.get("/games/paper-lanterns/activity").text
     assert "Registered" in page
-    assert "Made a key" not in page
+    assert "Created a key" not in page
 
 
 def test_all_builds_are_shown_in_pages(owner: Visitor, cast: Cast) -> None:

@@ -97,10 +97,10 @@ def test_a_tile_says_what_an_image_is_and_what_shows_it(owner: Visitor, game_id:
     asset_scenes.add_component(game_id, "tile", "Lantern Keeper", "card-001", faces={"front": card})
     asset_scenes.add_image(game_id, "loose.png", picture(), made=False)
     page = owner.get(PAGE).text
-    assert "<title>Assets: Paper Lanterns · Slipway</title>" in page
+    assert "<title>Images: Paper Lanterns · Slipway</title>" in page
     words = plain(page)
     assert "Making sizes The image itself is stored loose.png 75 × 105" in words
-    assert "card.png 375 × 525 · 5 kB Lantern Keeper, front" in words
+    assert "card.png 375 × 525 · 5 KiB Lantern Keeper, front" in words
     assert "All 2 In use 1 Not used 1" in words
     assert "2 images in all games, 1 not used anywhere" in words
     assert "Assets 2 Components 1" in words
@@ -179,7 +179,7 @@ def test_the_detail_is_a_page_and_the_inside_of_a_dialog(owner: Visitor, game_id
     words = plain(page)
     for text in (
         "375 × 525 pixels",
-        "PNG, 5 kB",
+        "PNG, 5 KiB",
         "by the cast",
         "App Dashboard",
         "Lantern Keeper card-001 Tile, front",
@@ -283,7 +283,7 @@ def test_what_is_no_image_is_refused_with_what_to_do(owner: Visitor, game_id: st
     (_, reason) = errors(send(owner, picture()[:1200]))
     assert reason.startswith("The uploaded file ")
     large = send(owner, b"\x89PNG\r\n\x1a\n" + bytes(20 * 1024 * 1024))
-    assert "an image may have 20,971,520" in errors(large)[1]
+    assert "is larger than 20 MiB" in errors(large)[1]
     huge = send(owner, b"\x89PNG\r\n\x1a\n" + bytes(22 * 1024 * 1024))
     assert huge.status_code == 413
     assert "larger than 20 MiB" in plain(huge.text)
@@ -292,8 +292,8 @@ def test_what_is_no_image_is_refused_with_what_to_do(owner: Visitor, game_id: st
 
 @pytest.mark.settings(ASSET_QUOTA_BYTES="6000")
 def test_a_full_quota_is_said_beside_the_field(owner: Visitor, card: str) -> None:
-    assert "Your images may use 6,000 bytes together" in errors(send(owner, picture(seed=3)))[1]
-    assert "5 kB of 6,000 B used" in plain(owner.get(PAGE).text)
+    assert "Your images may use 6,000 B in all, and " in errors(send(owner, picture(seed=3)))[1]
+    assert "5 of 6 KiB used" in plain(owner.get(PAGE).text)
 
 
 def test_a_script_announces_sends_and_confirms(owner: Visitor, game_id: str, cast: Cast) -> None:
@@ -413,7 +413,7 @@ def test_an_image_without_sizes_says_why(owner: Visitor, game_id: str, card: str
         blob.derivation, blob.derive_error = "failed", "The file is torn."
         announce(assets_topic(game_id))
     page = owner.get(PAGE).text
-    assert "<title>(1 failed) Assets: Paper Lanterns · Slipway</title>" in page
+    assert "<title>(1 failed) Images: Paper Lanterns · Slipway</title>" in page
     assert "No sizes can be made The file is torn." in plain(page)
 
 

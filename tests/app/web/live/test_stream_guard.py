@@ -1,7 +1,8 @@
-"""A live stream ends with its reader: signed out everywhere, with another password, or no member any more."""
+"""A live stream ends with its reader: signed out everywhere, with another password or role, or no member any more."""
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.accounts.members import remove_member
+from app.accounts.members import change_role, remove_member
 from app.accounts.passwords import change_password
 from app.accounts.sign_ins import begin_sign_in, sign_out_everywhere
 from app.data.extensions import db
@@ -19,10 +20,11 @@ from app.data.models.partner import Member, Partner
 from app.topics.event_hub import hub
 from app.topics.names import partner_topic
 from app.web.live import live_parts, stream_guard
-from app.web.live.stream_guard import SignInWatch, StreamReader
+from app.web.live.stream_guard import SignInWatch, StreamReader, Visit
 from tests.app.fleet.counting import statements
 from tests.app.runtime.processes import wait_until
-from tests.app.web.conftest import ONE_DATABASE, Visitor
+from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
+from tests.app.web.reading import plain
 from tests.conftest import CAST, PASSWORD, Cast
 
 pytestmark = ONE_DATABASE
@@ -34,8 +36,13 @@ def removed(member: Member) -> None:
     remove_member(db.session.get_one(Partner, member.partner_id), member.id, CAST)
 
 
+def made_developer(member: Member) -> None:
+    change_role(db.session.get_one(Partner, member.partner_id), member.id, "developer", CAST)
+
+
 ENDINGS: list[Ending] = [
     removed,
+    made_developer,
     lambda member: sign_out_everywhere(member, CAST),
     lambda member: change_password(member, PASSWORD, "another battery horse", CAST),
 ]
@@ -75,7 +82,7 @@ def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "CHECK_SECONDS", 0.05)
 
 
-@pytest.mark.parametrize("end", ENDINGS, ids=["removed", "signed out everywhere", "another password"])
+@pytest.mark.parametrize("end", ENDINGS, ids=["removed", "another role", "signed out everywhere", "another password"])
 def test_whoever_is_out_hears_nothing_more(
     cast: Cast, signed_in: Callable[[str], Visitor], looking_often: None, end: Ending
 ) -> None:
@@ -88,7 +95,7 @@ def test_whoever_is_out_hears_nothing_more(
     answer.close()
 
 
-@pytest.mark.parametrize("end", ENDINGS, ids=["removed", "signed out everywhere", "another password"])
+@pytest.mark.parametrize("end", ENDINGS, ids=["removed", "another role", "signed out everywhere", "another password"])
 def test_a_waiting_stream_of_whoever_is_out_ends_at_once_and_no_other(
     cast: Cast, signed_in: Callable[[str], Visitor], monkeypatch: pytest.MonkeyPatch, end: Ending
 ) -> None:
@@ -135,11 +142,14 @@ def test_a_sign_in_that_ended_in_another_process_is_noticed_when_topics_are_read
 
 def test_one_query_looks_at_every_stream(app: Flask, cast: Cast) -> None:
     watch = SignInWatch(app)
-    everybody = [begin_sign_in(member, None, "Firefox")[0].id for member in db.session.scalars(select(Member)).all()]
-    for sign_in_id in everybody:
-        watch.add_stream(sign_in_id)
+    everybody = [
+        Visit(begin_sign_in(member, None, "Firefox")[0].id, member.role)
+        for member in db.session.scalars(select(Member)).all()
+    ]
+    for visit in everybody:
+        watch.add_stream(visit)
     with statements() as sent:
-        assert all(watch.is_active(sign_in_id) for sign_in_id in everybody)
+        assert all(watch.is_active(visit) for visit in everybody)
     assert sent.queries == 1
 
 
@@ -149,9 +159,27 @@ def test_a_closed_connection_is_noticed_without_a_write(
     monkeypatch.setattr(stream_guard, "CHECK_SECONDS", 0.2)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        reader = StreamReader(
-            SignInWatch(app), begin_sign_in(member_with(cast.starlight.owner), None, "Firefox")[0].id, ours
-        )
+        visit = Visit(begin_sign_in(member_with(cast.starlight.owner), None, "Firefox")[0].id, "owner")
+        reader = StreamReader(SignInWatch(app), visit, ours)
         assert reader.stays()
         theirs.close()
         wait_until(lambda: not reader.stays(), 30, "it is noticed at the next look")
+
+
+def test_a_page_of_an_old_role_is_reloaded_and_says_why(cast: Cast, signed_in: Callable[[str], Visitor]) -> None:
+    """Polls and streams of a page name its role. After 403, the script reloads the page."""
+    viewer = signed_in(cast.moonbase.viewer)
+    page = viewer.get("/servers").text
+    stream, poll = (
+        re.findall(rf'{name}="([^"]+)"', page)[0].replace("&amp;", "&") for name in ("sse-connect", "data-poll")
+    )
+    assert "as_role=viewer" in stream
+    assert viewer.get(poll, headers=HTMX).status_code == 200
+    made_developer(member_with(cast.moonbase.viewer))
+    for address in (stream, poll):
+        answer = viewer.get(address, headers=HTMX)
+        assert answer.status_code == 403
+        assert answer.text == "Your role was changed. It is now developer.\n"
+    page = viewer.get("/servers").text
+    assert plain(page).count("Your role was changed. It is now developer") == 1
+    assert "as_role=developer" in page

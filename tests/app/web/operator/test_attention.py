@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 
@@ -17,7 +18,7 @@ from app.data.models.server import Server
 from app.fleet.servers import pause_server
 from tests.app.fleet.counting import statements
 from tests.app.web import fleet_scenes, scenes
-from tests.app.web.conftest import ONE_DATABASE, Visitor
+from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
 from tests.app.web.reading import afresh, plain, rows
 from tests.app.web.scenes import On, Sent
 from tests.conftest import CAST, Cast
@@ -52,7 +53,7 @@ def test_servers_that_need_attention_are_listed_worst_first_with_reasons_and_dis
     lines = rows(page)
     assert [re.findall(r"srv-\d\d", line)[0] for line in lines] == ["srv-04", "srv-06", "srv-05"]
     assert "Disk full since" in lines[0]
-    assert "99 % 1.59 of 1.6 TB" in lines[0]
+    assert "99 % 1.45 of 1.46 TiB" in lines[0]
     assert "No contact since" in lines[1]
     assert "Retrying 2 of 5" in lines[2]
     assert "Need attention 3 All 6" in plain(page)
@@ -73,10 +74,10 @@ def test_a_healthy_server_with_a_nearly_full_disk_needs_attention(operator: Visi
 def test_capacity_is_shown_at_a_glance(operator: Visitor, garden: str) -> None:
     text = plain(operator.get(PAGE).text)
     for figure in (
-        "Room for builds 3.7 TB",
-        "Least room 8.0 GB on srv-04",
+        "Room for builds 3.4 TiB",
+        "Least room 7.5 GiB on srv-04",
         "Near their floor 1 of 6 disks",
-        "Builds in storage 35.7 GB",
+        "Builds in storage 33.2 GiB",
     ):
         assert figure in text
     assert re.search(r"Still to send \d", text)
@@ -93,15 +94,34 @@ def test_packs_quotas_and_partners_without_owners_are_listed(operator: Visitor, 
     text = plain(page)
     assert "1 pack is not made The portal’s disk has no room to make them." in text
     assert "2 packs are not made Making them failed several times." in text
-    assert "Starlight Studio: Quota at 99 % 35.7 GB of 36.0 GB used" in text
+    assert "Starlight Studio: Quota at 99 % 33.2 of 33.5 GiB used" in text
     assert "Nobody's <Games>: No owner yet" in text
     assert f'href="/operator/partners/{cast.starlight.partner_id}"' in page
     assert "<Games>" not in page
 
 
+def test_the_page_is_live(operator: Visitor, garden: str) -> None:
+    page = operator.get(f"{PAGE}?show=all").text
+    (poll,) = re.findall(r'data-poll="([^"]+)"', page)
+    first = operator.get(html.unescape(poll), headers=HTMX)
+    assert set(re.findall(r'hx-swap-oob="morph" id="([^"]+)"', first.text)) == {
+        "capacity",
+        "attention-servers",
+        "attention-items",
+    }
+    assert operator.get(html.unescape(poll), headers=HTMX | {"If-None-Match": first.headers["ETag"]}).status_code == 304
+    pause_server("srv-01", True, CAST)
+    second = operator.get(html.unescape(poll), headers=HTMX).text
+    assert "srv-01" in rows(second)[3]
+    assert "Downloads paused since" in rows(second)[3]
+    assert "csrf_token" not in second, "all operators get the same bytes"
+    # A row keeps its check box when others come and go.
+    assert re.search(r'<tbody role="rowgroup" id="attention-srv-01">.*?id="choose-srv-01"', second, re.DOTALL)
+
+
 def test_without_anything_the_page_says_what_would_be_listed(operator: Visitor, cast: Cast) -> None:
     text = plain(operator.get(PAGE).text)
-    assert "Nothing. Unreachable storage, packs that cannot be made, quotas over 90 %" in text
+    assert "Nothing needs attention here. Unreachable storage, packs that cannot be made, quotas over 90 %" in text
 
 
 def test_downloads_of_the_chosen_servers_are_paused_and_resumed(operator: Visitor, garden: str) -> None:
@@ -139,6 +159,7 @@ def test_all_that_are_listed_are_chosen_without_a_script(operator: Visitor, gard
 
     assert checked(PAGE) == 0
     assert "Choose all 3" in plain(operator.get(PAGE).text)
+    assert 'href="/operator/attention?show=all&amp;choose=all"' in operator.get(f"{PAGE}?show=all").text
     assert checked(f"{PAGE}?choose=all") == 3
     assert checked(f"{PAGE}?show=all&choose=all") == 6
 
@@ -150,6 +171,7 @@ def test_the_page_costs_the_same_for_many_builds_as_for_few(operator: Visitor, c
             slugs.append(slug)
             scenes.add_game(cast.starlight.partner_id, slug, slug, [Sent(on=[On("srv-01", "failed", attempt=7)])])
         scenes.servers_report()
+        fleet_scenes.noticed()
         with statements() as sent:
             assert operator.get(PAGE).status_code == 200
         return sent.queries

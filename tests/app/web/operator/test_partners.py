@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import func, select
 
+from app.accounts.partners import set_build_quota
+from app.config.settings import GIB
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Game
@@ -17,7 +19,7 @@ from tests.app.fleet.counting import statements
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE, Visitor
 from tests.app.web.scenes import GB, Sent
-from tests.conftest import PASSWORD, Cast
+from tests.conftest import CAST, PASSWORD, Cast
 
 pytestmark = ONE_DATABASE
 PAGE = "/operator/partners"
@@ -74,22 +76,22 @@ def test_every_partner_is_listed_with_what_it_has(operator: Visitor, cast: Cast)
     scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", [Sent(GB), Sent(2 * GB)])
     page = operator.get(PAGE).text
     assert "2 partners" in plain(page)
-    assert "Starlight Studio 1 game 3 members 3.0 GB No limit" in line(page, cast.starlight.partner_id)
+    assert "Starlight Studio 1 game 3 members 2.8 GiB No limit" in line(page, cast.starlight.partner_id)
     assert "Moonbase 0 games 3 members 0 B No limit" in line(page, cast.moonbase.partner_id)
 
 
 def test_a_deleted_game_counts_with_its_bytes_until_they_are_gone(operator: Visitor, cast: Cast) -> None:
     game_id = scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", [Sent(GB)])
     scenes.delete(game_id)
-    assert "0 games 3 members 1.0 GB" in line(operator.get(PAGE).text, cast.starlight.partner_id)
+    assert "0 games 3 members 954 MiB" in line(operator.get(PAGE).text, cast.starlight.partner_id)
     assert db.session.get(Game, game_id)
 
 
 def test_a_quota_is_a_meter_with_its_numbers(operator: Visitor, cast: Cast) -> None:
-    scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", [Sent(GB)])
+    scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", [Sent(GIB)])
     operator.post(f"{PAGE}/{cast.starlight.partner_id}/quota", {"quota": "1.05"})
     page = operator.get(PAGE).text
-    assert "95 % of 1.1 GB" in line(page, cast.starlight.partner_id)
+    assert "95 % of 1.0 GiB" in line(page, cast.starlight.partner_id)
     assert re.search(r'value="95"\s+aria-label="Quota of Starlight Studio"', page)
     assert 'class="percent bad"' in page
 
@@ -113,10 +115,10 @@ def test_a_partner_is_made_and_its_first_owner_joins_by_the_link(
     operator: Visitor, visitor: Visitor, cast: Cast
 ) -> None:
     page = make(operator, quota="250")
-    assert "<h1>Kite Works is made</h1>" in page
+    assert "<h1>Kite Works is created</h1>" in page
     made = partner("Kite Works")
     assert made
-    assert made.build_quota_bytes == 250 * GB
+    assert made.build_quota_bytes == 250 * GIB
     listed = operator.get(PAGE).text
     assert "No owner yet" in line(listed, made.id)
     assert shown_link(page) not in listed + operator.get(f"{PAGE}/{made.id}").text
@@ -145,10 +147,10 @@ def test_a_form_that_is_sent_twice_makes_one_partner(operator: Visitor, cast: Ca
         ("name", "x" * 151, "A name has at most 150 characters"),
         ("email", "", "Enter an email address"),
         ("email", "nobody", "nobody"),
-        ("quota", "a lot", "Enter a number of GB such as 250 or 0.5"),
-        ("quota", "-1", "Enter a number of GB such as 250 or 0.5"),
-        ("quota", "1e5", "Enter a number of GB such as 250 or 0.5"),
-        ("quota", "9" * 12, "Enter a number of GB such as 250 or 0.5"),
+        ("quota", "a lot", "Enter a number of GiB such as 250 or 0.5"),
+        ("quota", "-1", "Enter a number of GiB such as 250 or 0.5"),
+        ("quota", "1e5", "Enter a number of GiB such as 250 or 0.5"),
+        ("quota", "9" * 12, "Enter a number of GiB such as 250 or 0.5"),
     ],
 )
 def test_what_cannot_be_is_said_beside_its_field_and_nothing_is_made(
@@ -158,7 +160,7 @@ def test_what_cannot_be_is_said_beside_its_field_and_nothing_is_made(
     form = {"name": "Kite Works", "email": "ada@kite.example", "quota": "7"} | number(operator.get(NEW).text)
     answer = operator.post(NEW, form | {"password": PASSWORD, field: value})
     assert answer.status_code == 422
-    assert "The partner is not made yet: 1 thing to change" in answer.text
+    assert "The partner is not created yet: 1 thing to change" in answer.text
     assert re.search(rf'<p class="error" id="{field}-error">.*?{re.escape(said)}', answer.text, re.DOTALL), answer.text
     for name, kept in (form | {field: value}).items():
         assert name == "number" or f'value="{html.escape(kept)}"' in answer.text
@@ -172,7 +174,7 @@ def test_what_cannot_be_is_said_beside_its_field_and_nothing_is_made(
 def test_a_partner_has_a_page_with_its_people(operator: Visitor, cast: Cast) -> None:
     scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", [Sent(GB)])
     text = plain(operator.get(f"{PAGE}/{cast.starlight.partner_id}").text)
-    assert "1.0 GB used, no limit" in text
+    assert "954 MiB used, no limit" in text
     assert "3 members" in text
     for email in (cast.starlight.owner, cast.starlight.developer, cast.starlight.viewer):
         assert email in text
@@ -189,11 +191,11 @@ def test_a_quota_is_set_and_taken_away(operator: Visitor, cast: Cast) -> None:
     page = f"{PAGE}/{cast.starlight.partner_id}"
     answer = operator.post(f"{page}/quota", {"quota": " 0.5 "})
     assert (answer.status_code, answer.location) == (303, page)
-    assert quota(cast) == GB // 2
+    assert quota(cast) == GIB // 2
     shown = operator.get(page).text
-    assert "Starlight Studio can store 500\u00a0MB of builds" in shown
+    assert "Starlight Studio can store 512\u00a0MiB of builds" in shown
     assert 'value="0.5"' in shown
-    assert "0\u00a0B of 500\u00a0MB used" in shown
+    assert "0 of 512\u00a0MiB used" in shown
     operator.post(f"{page}/quota", {"quota": ""})
     assert quota(cast) is None
     assert db.session.scalar(select(func.count()).where(AuditEntry.action == "partner.quota_set")) == 2
@@ -202,6 +204,16 @@ def test_a_quota_is_set_and_taken_away(operator: Visitor, cast: Cast) -> None:
 def quota(cast: Cast) -> int | None:
     db.session.rollback()
     return db.session.get_one(Partner, cast.starlight.partner_id, populate_existing=True).build_quota_bytes
+
+
+@pytest.mark.parametrize("amount", [1, 250_000_000_000, 3 * GIB, 2**52 + 1])
+def test_a_quota_that_is_saved_unchanged_stays_the_same(operator: Visitor, cast: Cast, amount: int) -> None:
+    page = f"{PAGE}/{cast.starlight.partner_id}"
+    set_build_quota(db.session.get_one(Partner, cast.starlight.partner_id), amount, CAST)
+    shown = re.search(r'name="quota"[^>]* value="([^"]*)"', operator.get(page).text)
+    assert shown
+    operator.post(f"{page}/quota", {"quota": shown[1]})
+    assert quota(cast) == amount
 
 
 def test_a_quota_that_is_no_number_is_refused_and_kept(operator: Visitor, cast: Cast) -> None:

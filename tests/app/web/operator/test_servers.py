@@ -76,10 +76,10 @@ def test_servers_are_listed_worst_first_with_what_they_reported(operator: Visito
     order = re.findall(r'<tbody role="rowgroup" id="server-([^"]+)"', page)
     assert order == ["srv-04", "srv-06", "srv-05", "srv-01", "srv-02", "srv-03"]
     for name, words in {
-        "srv-04": ("Disk full since", "99 %", "1.59 of 1.6 TB", "2 of 3", " 2 ", "0 B/s", "1.0.3"),
+        "srv-04": ("Disk full since", "99 %", "1.45 of 1.46 TiB", "2 of 3", " 2 ", "0 B/s", "1.0.3"),
         "srv-06": ("No contact since", "58 %", "— "),
-        "srv-05": ("Retrying 2 of 5", "12.1 MB/s"),
-        "srv-02": ("Healthy", "44 %", "54.1 MB/s", " 11 "),
+        "srv-05": ("Retrying 2 of 5", "11.5 MiB/s"),
+        "srv-02": ("Healthy", "44 %", "51.6 MiB/s", " 11 "),
     }.items():
         for word in words:
             assert word in row(page, name), (name, word)
@@ -124,7 +124,7 @@ def test_the_head_counts_and_the_title_carries_the_worst(operator: Visitor, gard
 
 def test_five_figures_sum_the_fleet_up(operator: Visitor, garden: str) -> None:
     text = part(operator.get(PAGE).text, "fleet-figures")
-    for figure in ("Sending now 84.6 MB/s", "Builds cached", "Disk in use 5.9 of 9.6 TB", "Sessions 17"):
+    for figure in ("Sending now 80.7 MiB/s", "Builds cached", "Disk in use 5.4 of 8.7 TiB", "Sessions 17"):
         assert figure in text
 
 
@@ -156,7 +156,7 @@ def test_the_worst_is_opened_and_says_what_to_do(operator: Visitor, garden: str)
     page = operator.get(PAGE).text
     assert 'id="opened-title">srv-04<' in page
     text = part(page, "opened-builds")
-    assert "Disk full: build 4 of The Garden of Forking Paths 7.9 GB needed, 1.1 GB free." in text
+    assert "Disk full: build 4 of The Garden of Forking Paths 7.4 GiB needed, 1.0 GiB free." in text
     assert "2 sessions keep the builds they run on. Add disk, or end sessions on builds that are not live." in text
     assert f'formaction="{PAGE}/srv-04/retries"' in page
 
@@ -164,7 +164,7 @@ def test_the_worst_is_opened_and_says_what_to_do(operator: Visitor, garden: str)
 def test_the_address_says_which_one_is_opened(operator: Visitor, garden: str) -> None:
     page = operator.get(f"{PAGE}?server=srv-05").text
     assert 'id="opened-title">srv-05<' in page
-    assert 'sse-connect="/operator/fleet/srv-05/live"' in page
+    assert 'sse-connect="/operator/fleet/srv-05/live?as_role=operator"' in page
     assert "Retrying 2 of 5" in part(page, "opened-builds")
     assert 'id="opened-title">srv-04<' in operator.get(f"{PAGE}?server=srv-99").text
 
@@ -174,15 +174,15 @@ def test_a_healthy_fleet_has_none_opened(operator: Visitor, cast: Cast) -> None:
     page = operator.get(PAGE).text
     assert "3 healthy" in part(page, "fleet-counts")
     assert 'id="opened"' not in page
-    assert 'sse-connect="/operator/fleet/live"' in page
+    assert 'sse-connect="/operator/fleet/live?as_role=operator"' in page
 
 
 def test_it_lists_what_the_server_holds(operator: Visitor, garden: str) -> None:
     text = part(operator.get(f"{PAGE}?server=srv-02").text, "opened-builds")
     assert "The Garden of Forking Paths Starlight Studio 4" in text
-    assert "Downloading 62 % · 18.4 MB/s" in text
-    assert "4.5 of 7.2 GB" in text
-    assert "Cached 14.2 GB 11" in text
+    assert "Downloading 62 % · 17.5 MiB/s" in text
+    assert "4.2 of 6.7 GiB" in text
+    assert "Cached 13.2 GiB 11" in text
 
 
 def test_the_facts_are_as_reported_and_unknown_without_contact(operator: Visitor, garden: str) -> None:
@@ -197,9 +197,9 @@ def test_a_server_that_is_behind_says_why_in_one_place(operator: Visitor, garden
     def details(server_id: str) -> str:
         return part(operator.get(f"{PAGE}/{server_id}").text, "opened-builds")
 
-    loading = "Behind: 2 of 3 builds are not cached yet 1 downloading. 2.7 GB to fetch, about 51 s at 54.1 MB/s."
+    loading = "Behind: 2 of 3 builds are not cached yet 1 downloading. 2.5 GiB to fetch, about 51 s at 51.6 MiB/s."
     assert loading in details("srv-02")
-    assert "1 verifying, 1 queued. 7.2 GB to fetch" in details("srv-03")
+    assert "1 verifying, 1 queued. 6.7 GiB to fetch" in details("srv-03")
     assert "The oldest queued build waits since" in details("srv-03")
     assert "Disk full: build 4" in details("srv-04")
     assert "Behind" not in details("srv-04")  # the failure is all there is to say
@@ -277,7 +277,7 @@ def test_unchanged_parts_are_304_until_a_server_reports(operator: Visitor, garde
     assert (again.status_code, again.data) == (304, b"")
     fleet_scenes.columns("srv-01", bytes_per_second=77_000_000)
     changed = operator.get(path, headers=HTMX | {"If-None-Match": first.headers["ETag"]})
-    assert "77.0\u00a0MB/s" in changed.text
+    assert "73.4\u00a0MiB/s" in changed.text
 
 
 @pytest.mark.parametrize("path", ["/operator/fleet", "/operator/fleet/srv-04", f"{PAGE}/srv-04"])
@@ -297,7 +297,7 @@ def test_a_server_has_a_page_of_its_own(operator: Visitor, cast: Cast, garden: s
     page = operator.get(f"{PAGE}/srv-04").text
     assert re.search(r"<title>srv-04: Disk full since .* · Slipway</title>", page)
     text = part(page, "opened-facts")
-    for fact in ("Disk 1.59 of 1.6 TB", "Builds cached 2 of 3", "Sessions 2", "Last hour 0 B/s"):
+    for fact in ("Disk 1.45 of 1.46 TiB", "Builds cached 2 of 3", "Sessions 2", "Last hour 0 B/s"):
         assert fact in text
     assert 'class="sparkline"' in page
 

@@ -65,11 +65,11 @@ def test_reachable_storage_says_so_with_what_the_rows_know(operator: Visitor, ca
     text = plain(operator.get(PAGE).text)
     for words in (
         "Reachable",
-        "Size of builds 4.0 GB",
-        "Size of packs 2.0 GB",
+        "Size of builds 3.7 GiB",
+        "Size of packs 1.9 GiB",
         "Builds 3",
-        "Deleted games 1.0 GB",
-        "1 for 5.0 GB",
+        "Size of deleted games 954 MiB",
+        "1 for 4.7 GiB",
     ):
         assert words in text
 
@@ -106,8 +106,8 @@ def test_a_check_names_builds_without_bytes_and_objects_without_rows(operator: V
     text = plain(answer.text)
     assert "Builds with a missing object, or one of another size 1 of 1 build" in text
     assert "low-tide, build 1" in text
-    assert "Unused objects 1 object, 1 kB" in text
-    assert "archives/orphan.tar.gz 1 kB" in text
+    assert "Unused objects 1 object, 1 KiB" in text
+    assert "archives/orphan.tar.gz 1 KiB" in text
     assert "Unused unfinished transfers 1" in text
     assert "Restore them from a backup, or send the build again" in text
     assert bucket().stat("archives/orphan.tar.gz"), "a check changes nothing"

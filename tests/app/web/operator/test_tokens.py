@@ -111,7 +111,7 @@ def test_a_form_that_is_sent_twice_adds_one_server(operator: Visitor, cast: Cast
     [
         ("", "Name the server"),
         ("SRV 04", "Use at most 40 lowercase letters, digits and hyphens"),
-        ("x" * 41, "An id has at most 40 characters"),
+        ("x" * 41, "An ID has at most 40 characters"),
         ("srv-01", "There is a server"),
     ],
 )

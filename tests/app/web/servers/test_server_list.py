@@ -52,8 +52,8 @@ def test_each_server_says_how_far_the_partners_builds_are(owner: Visitor, garden
     assert order(page) == ["srv-04", "srv-06", "srv-05", "srv-02", "srv-03", "srv-01"]
     for server, words in {
         "srv-01": ("Up to date", "1 of 1", "0 B "),
-        "srv-02": ("Downloading 62 %", "0 of 1", "2.7 GB", "18.4 MB/s"),
-        "srv-03": ("Queued", "7.2 GB", "0 B/s"),
+        "srv-02": ("Downloading 62 %", "0 of 1", "2.5 GiB", "17.5 MiB/s"),
+        "srv-03": ("Queued", "6.7 GiB", "0 B/s"),
         "srv-04": ("Failed: disk full",),
         "srv-05": ("Retrying 2 of 5",),
         "srv-06": ("No contact since", "— "),
@@ -105,12 +105,12 @@ def test_the_head_counts_and_the_title_carries_the_worst(owner: Visitor, garden:
 def test_a_lost_server_is_said_first(owner: Visitor, cast: Cast, garden: str) -> None:
     text = plain(owner.get(PAGE).text)
     assert "No contact with srv-06 since" in text
-    assert "Players are sent to the other 5 servers. It continues by itself when it reports again" in text
+    assert "Players are sent to the other 5 servers. It continues automatically when it reports again" in text
     scenes.servers_report(silent=["srv-05", "srv-06"])
     fleet_scenes.noticed(cast.starlight.partner_id)
     again = plain(owner.get(PAGE).text)
     assert "No contact with 2 servers: srv-05, srv-06" in again
-    assert "the other 4 servers. They continue by themselves when they report again" in again
+    assert "the other 4 servers. They continue automatically when they report again" in again
     scenes.servers_report(silent=[f"srv-0{n}" for n in range(1, 7)])
     fleet_scenes.noticed(cast.starlight.partner_id)
     assert "nothing for you to do" not in plain(owner.get(PAGE).text)
@@ -149,7 +149,7 @@ def test_a_new_server_is_not_called_lost(owner: Visitor, cast: Cast) -> None:
 
 def test_a_partner_without_a_release_is_told_so(stranger: Visitor, garden: str) -> None:
     page = stranger.get(PAGE).text
-    assert "Nothing released yet" in row(page, "srv-01")
+    assert "No live build yet" in row(page, "srv-01")
     assert "Garden" not in page
 
 

@@ -107,8 +107,10 @@ def test_live_parts_are_those_of_the_page(owner: Visitor, operator: Visitor, man
         (operator, "/operator/servers?page=2&server=srv-01", "/operator/fleet/srv-01/parts?page=2", rows),
     ):
         page = visitor.get(address).text
-        assert f'data-poll="{poll}"' in page
-        assert f'sse-connect="{poll.replace("/matrix", "/live").replace("/parts", "/live")}"' in page
+        stream = poll.replace("/matrix", "/live").replace("/parts", "/live")
+        role = "operator" if visitor is operator else "owner"
+        assert f'data-poll="{poll}&amp;as_role={role}"' in page
+        assert f'sse-connect="{stream}&amp;as_role={role}"' in page
         assert named(visitor.get(poll, headers=HTMX).text) == named(page) != []
 
 
@@ -136,7 +138,7 @@ def test_bytes_to_send_and_retries_are_of_all_servers(owner: Visitor, cast: Cast
     page = owner.get(GAME).text
     assert "10 queued" in page
     # 10 that wait, one that failed and keeps all its bytes, and the three of the cast that never reported.
-    assert "Bytes still to send: 13.0\u00a0GB" in page
+    assert "Still to send: 12.1\u00a0GiB" in page
 
 
 def test_the_question_before_a_release_shows_problems_first(owner: Visitor, many: None) -> None:

@@ -50,8 +50,8 @@ def what(page: str) -> list[str]:
 def test_a_row_says_when_who_from_where_and_what(owner: Visitor, cast: Cast) -> None:
     note(cast.starlight.partner_id, "key.created", "CI · pp_8fK2…x9Qd", scopes=["read", "upload"])
     page = owner.get(PAGE).text
-    assert what(page)[0] == "Made a key CI · pp_8fK2…x9Qd Scopes: read, upload"
-    assert re.search(r"UTC Mira Okafor from 192\.0\.2\.7 Made a key", plain(page))
+    assert what(page)[0] == "Created a key CI · pp_8fK2…x9Qd Scopes: read, upload"
+    assert re.search(r"UTC Mira Okafor from 192\.0\.2\.7 Created a key", plain(page))
 
 
 def test_what_members_do_is_there_at_once_with_their_address(owner: Visitor) -> None:
@@ -91,7 +91,7 @@ def test_a_game_has_its_own_story(owner: Visitor, stranger: Visitor, cast: Cast)
         )  # fmt: skip
         session.add(entry)
     page = owner.get(f"{PAGE}?game=low-tide").text
-    assert what(page) == ["Sent Low Tide, build 1 640 MB"]
+    assert what(page) == ["Sent Low Tide, build 1 610 MiB"]
     assert '<option value="low-tide" selected>Low Tide</option>' in page
     assert f'href="{PAGE}?game=low-tide&amp;kind=builds"' in page
     assert owner.get(f"{PAGE}?game=nothing").status_code == 404
@@ -106,7 +106,7 @@ def test_pages_lead_to_the_oldest_and_back(owner: Visitor, cast: Cast) -> None:
     older = re.search(r'href="([^"]+)">Next page<', first)
     assert older
     second = owner.get(older[1].replace("&amp;", "&")).text
-    assert what(second)[:10] == [f"Made a key key {index}" for index in range(10, 0, -1)]
+    assert what(second)[:10] == [f"Created a key key {index}" for index in range(10, 0, -1)]
     assert ">Next page<" not in second
     assert f'href="{PAGE}?kind=keys">First page<' in second
     assert not set(what(first)) & set(what(second)[:10])
@@ -174,13 +174,13 @@ def test_a_fragment_request_gets_the_same_page(owner: Visitor) -> None:
 
 
 def test_a_viewer_sees_it_too(viewer: Visitor) -> None:
-    assert "Made the partner" in plain(viewer.get(PAGE).text)
+    assert "Created the partner" in plain(viewer.get(PAGE).text)
 
 
 @pytest.mark.parametrize(
     ("action", "details_", "said"),
     [
-        ("partner.quota_set", {"bytes": 2_000_000_000}, "2.0 GB"),
+        ("partner.quota_set", {"bytes": 2_000_000_000}, "1.9 GiB"),
         ("partner.quota_set", {"bytes": None}, "No limit"),
         ("key.rolled", {"new": "pp_8fK2…x9Qd"}, "New key: pp_8fK2…x9Qd"),
         ("game.updated", {"changed": ["renpy_dir", "title"]}, "Changed: renpy dir, title"),

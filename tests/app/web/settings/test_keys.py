@@ -160,7 +160,7 @@ def test_a_wrong_password_makes_nothing_and_keeps_the_input(owner: Visitor, cast
     before = keys_made()
     answer = owner.post(PAGE, filled(owner, password="not my password", scopes=["write"]))
     assert errors(answer) == [
-        "The key is not made yet: 1 thing to change",
+        "The key is not created yet: 1 thing to change",
         "This is not your password. Nothing was changed.",
     ]
     assert 'value="Nightly"' in answer.text
@@ -279,7 +279,7 @@ def test_a_key_that_ends_already_cannot_be_rolled(owner: Visitor, key: ApiKey) -
     roll_key(key, CAST)
     assert (
         errors(owner.post(roll, form))[1]
-        == f"The key {key.hint} was revoked or rolled already. Make a new key instead."
+        == f"The key {key.hint} was revoked or rolled already. Create a new key instead."
     )
 
 
@@ -313,7 +313,9 @@ def test_an_app_is_added_and_waits_for_its_first_key(owner: Visitor, cast: Cast)
     assert answer.status_code == 303
     page = plain(owner.get(PAGE).text)
     assert "Component Studio is added" in page
-    assert "Component Studio Card exports Rename Component Studio No keys yet. Make a key for Component Studio" in page
+    assert (
+        "Component Studio Card exports Rename Component Studio No keys yet. Create a key for Component Studio" in page
+    )
 
 
 def test_an_app_needs_a_name_of_its_own(owner: Visitor, cast: Cast) -> None:
@@ -341,8 +343,8 @@ def test_an_app_is_renamed(owner: Visitor, partner: Partner) -> None:
 def test_developers_see_the_keys_and_whom_to_ask(cast: Cast, signed_in: Callable[[str], Visitor], key: ApiKey) -> None:
     page = signed_in(cast.starlight.developer).get(PAGE).text
     assert key.hint in page
-    assert "Only owners can make, roll and revoke keys Your role is developer. Ask Owner." in plain(page)
-    for control in ("Roll", "Revoke", "Rename", "Make a key", "Add an app"):
+    assert "Only owners can create, roll and revoke keys Your role is developer. Ask Owner." in plain(page)
+    for control in ("Roll", "Revoke", "Rename", "Create a key", "Add an app"):
         assert f">{control}" not in page
 
 

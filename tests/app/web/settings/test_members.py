@@ -145,7 +145,7 @@ def test_sending_the_form_again_keeps_the_link_that_was_shown(owner: Visitor, vi
     secret = shown_secret(owner.post(PAGE, form).text, "inv")
     again = owner.post(PAGE, form)
     assert (again.status_code, again.location) == (303, PAGE)
-    assert "Make a new link if you have not copied it" in owner.get(PAGE).text
+    assert "Create a new link if you have not copied it" in owner.get(PAGE).text
     assert visitor.get(f"/invitations/{secret}").status_code == 200
 
 
@@ -295,8 +295,8 @@ def test_whatever_makes_an_owner_asks_for_the_password_again(owner: Visitor, par
         (PAGE, invitation_form(owner, role="owner"), "Invite noor@starlight.example as an owner?"),
         (f"{PAGE}/{viewer}/role", {"role": "owner"}, "Make Viewer an owner?"),
         (f"{PAGE}/invitations/{invited.id}/role", {"role": "owner"}, "Make kai@starlight.example an owner?"),
-        (f"{PAGE}/invitations/{invited_owner.id}/link", {}, "Make a new link for ira@starlight.example?"),
-        (f"{PAGE}/{other}/password-link", {}, "Make a password link for Developer?"),
+        (f"{PAGE}/invitations/{invited_owner.id}/link", {}, "Create a new link for ira@starlight.example?"),
+        (f"{PAGE}/{other}/password-link", {}, "Create a password link for Developer?"),
     ):
         form = {"number": number(owner.get(PAGE).text)} | form
         before = deeds()

@@ -39,8 +39,8 @@ def test_the_meter_and_its_words_say_the_same(owner: Visitor, partner: Partner) 
     with writing():
         partner.build_quota_bytes = 100 * GB
     page = owner.get(PAGE).text
-    assert "37.2 GB of 100 GB used" in plain(page)
-    assert "Being uploaded: 5.0 GB · Left: 57.8 GB" in plain(page)
+    assert "34.6 of 93.1 GiB used" in plain(page)
+    assert "Being uploaded: 4.7 GiB · Left: 53.8 GiB" in plain(page)
     meter = re.search(r"<meter [^>]+builds-quota[^>]*>", page)
     assert meter
     for part in ('max="100000000000"', 'value="42200000000"', 'low="90000000000"', 'high="95000000000"'):
@@ -54,26 +54,26 @@ def test_packs_are_a_line_of_their_own(owner: Visitor, partner: Partner) -> None
         pack = BuildPack(build_id=build_id, state="ready", folder="packs/x", pack_bytes=2 * GB, index_bytes=GB)
         session.add(pack)
     page = owner.get(PAGE).text
-    assert "40.2 GB of 100 GB used" in plain(page)
-    assert "Archives: 37.2 GB · Packs for updates: 3.0 GB · Being uploaded: 5.0 GB · Left: 54.8 GB" in plain(page)
+    assert "37.4 of 93.1 GiB used" in plain(page)
+    assert "Archives: 34.6 GiB · Packs for updates: 2.8 GiB · Being uploaded: 4.7 GiB · Left: 51.0 GiB" in plain(page)
     assert 'value="45200000000"' in page
 
 
 def test_without_a_quota_there_is_no_meter(owner: Visitor, partner: Partner) -> None:
     page = owner.get(PAGE).text
-    assert "37.2 GB used, no limit is set" in plain(page)
+    assert "34.6 GiB used, no limit is set" in plain(page)
     assert page.count("<meter") == 1, "that of images, which always have one"
 
 
 def test_images_have_a_meter_of_their_own(owner: Visitor, partner: Partner) -> None:
     page = owner.get(PAGE).text
-    assert "Images 0 B of 2 GiB used" in plain(page)
+    assert "Images 0.0 of 2.0 GiB used" in plain(page)
     assert 'max="2147483648"' in page
 
 
 def test_the_largest_games_come_first(owner: Visitor, partner: Partner) -> None:
     words = plain(owner.get(PAGE).text)
-    assert "Low Tide 2 builds 30.0 GB Night Ferry 1 build 7.2 GB" in words
+    assert "Low Tide 2 builds 27.9 GiB Night Ferry 1 build 6.7 GiB" in words
 
 
 def test_games_are_drawn_against_the_largest_with_their_packs(owner: Visitor, partner: Partner) -> None:
@@ -95,7 +95,7 @@ def test_a_deleted_game_counts_until_it_is_swept(owner: Visitor, partner: Partne
     with writing() as session:
         session.scalars(select(Game).where(Game.slug == "low-tide")).one().deleted_at = now()
     page = owner.get(PAGE).text
-    assert "Low Tide deleted, freed soon, 2 builds 30.0 GB" in plain(page)
+    assert "Low Tide deleted, freed soon, 2 builds 27.9 GiB" in plain(page)
     assert 'href="/games/low-tide"' not in page
 
 

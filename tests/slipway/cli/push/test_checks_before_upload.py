@@ -178,9 +178,9 @@ def test_a_dry_run_names_the_size_and_the_verdict(slipway: Slipway, slug: str, t
     size = path.stat().st_size
     assert size > MIB
     dry = slipway("push", path, slug, "--dry-run")
-    assert dry.out == ("Would send 2.1 MB as a.tar.gz. The archive passes the platform's rules. Nothing was sent.\n"), (
-        dry
-    )
+    assert dry.out == (
+        "Would send 2.0 MiB as a.tar.gz. The archive passes the platform's rules. Nothing was sent.\n"
+    ), dry
     path.write_bytes(game_archive(launcher="other.sh"))
     refused_dry = slipway("push", path, slug, "--dry-run")
     assert refused_dry.code == ExitCode.REFUSED_ARCHIVE
@@ -195,7 +195,7 @@ def test_a_dry_run_knows_the_quota(slipway: Slipway, world: World, tmp_path: Pat
     folder = game_folder(tmp_path, 2 * MIB)
     dry = slipway.but(SLIPWAY_KEY=key)("push", folder, slug, "--dry-run", "--json")
     assert (dry.code, dry.result["error"]) == (ExitCode.REFUSED, "quota_exceeded")
-    assert "only 1.0 MB of the quota for builds" in dry.result["message"]
+    assert "only 977 KiB of the quota for builds" in dry.result["message"]
 
 
 def partner_of(world: World, slug: str) -> str:

@@ -1,8 +1,11 @@
 // The polite live region that screen readers read: the page's, or that of an open dialog, outside of which nothing is
-// read. Texts that come quickly one after another are read together.
+// read. Texts that come quickly one after another are read together. What was read is removed: it is on the page as
+// well, and a reader who moves through it would meet it twice.
 import { all, byId, create, find } from "../elements.js";
 
-const COLLECT = 400; // milliseconds
+// Milliseconds.
+const COLLECT = 400;
+const READ = 2000;
 
 /** @type {string[]} */
 let waiting = [];
@@ -24,8 +27,14 @@ export function announce(text) {
   clearTimeout(timer);
   region(); // so that it is there before its text
   timer = setTimeout(() => {
-    const element = region();
-    if (element) element.textContent = waiting.join(". ");
+    show(waiting.join(". "));
     waiting = [];
+    timer = setTimeout(show, READ, "");
   }, COLLECT);
+}
+
+/** @param {string} text */
+function show(text) {
+  const element = region();
+  if (element) element.textContent = text;
 }

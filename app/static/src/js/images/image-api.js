@@ -61,7 +61,7 @@ async function call(url, body, signal) {
     reply = await callApi("POST", url, signal, body);
   } catch (error) {
     if (signal.aborted) throw error;
-    throw new ImageRefusal("Held", "The server cannot be reached", { wait: RETRY_WAIT });
+    throw new ImageRefusal("Held", "the server does not answer", { wait: RETRY_WAIT });
   }
   const { ok, status, retryAfter, answer } = reply;
   if (ok) return answer;

@@ -102,7 +102,7 @@ function words(image) {
     case "waiting":
       return ["Waiting", state.ahead ? `${state.ahead} ahead of it` : ""];
     case "held":
-      return ["Held", heldFact(image)];
+      return ["Waiting", heldFact(image)];
     case "uploading": {
       const left = image.secondsLeft ? ` · ${image.secondsLeft}${NO_BREAK}s` : "";
       return [`Uploading ${progress.percent}${NO_BREAK}%`, sizeOf(progress.sent, file.size) + left];
@@ -118,9 +118,9 @@ function words(image) {
 
 /** @param {ImageUpload} image */
 function heldFact({ state, tries }) {
-  if (state.name !== "held" || !state.retry) return "storage is unreachable, it starts by itself";
+  if (state.name !== "held" || !state.retry) return "storage is unreachable, starts automatically";
   const wait = Math.max(1, Math.ceil((state.retry.at - Date.now()) / 1000));
-  return `${state.retry.reason}, retrying ${tries} of ${MAX_TRIES} in ${wait}${NO_BREAK}s`;
+  return `${state.retry.reason.replace(/\.$/, "")}, retrying ${tries} of ${MAX_TRIES} in ${wait}${NO_BREAK}s`;
 }
 
 /**

@@ -17,7 +17,7 @@ const MAX_POLL_WAIT = 30_000;
 const POLL_TIMEOUT = 10_000;
 
 const SIGNED_OUT = 401;
-const GONE = [SIGNED_OUT, 403, 404]; // or no longer there
+const GONE = [SIGNED_OUT, 403, 404]; // the page was rendered for another role, or what it shows is no longer there
 
 export class LiveRegion {
   heardAt = serverNow();
@@ -26,6 +26,7 @@ export class LiveRegion {
   failures = 0; // polls in a row without an answer
   pollAt = 0; // Date.now() of the next poll
   pollTimer = 0;
+  gone = false; // the page is reloaded, unless the reader stays to save something
 
   /** @type {EventSource | null} */
   source = null;
@@ -94,7 +95,7 @@ export class LiveRegion {
 
   async poll() {
     this.pollTimer = 0;
-    if (this.streaming || document.hidden || !this.root.isConnected) return;
+    if (this.gone || this.streaming || document.hidden || !this.root.isConnected) return;
     const wait = POLL_INTERVAL * (0.8 + 0.4 * Math.random()); // a thousand pages must not return at the same moment
     try {
       const etag = await this.fetchParts();
@@ -124,6 +125,7 @@ export class LiveRegion {
       throw new Error("signed out");
     }
     if (GONE.includes(response.status)) {
+      this.gone = true;
       location.reload();
       return null;
     }

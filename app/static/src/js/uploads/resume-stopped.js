@@ -92,7 +92,7 @@ taken.add((id) => {
 // --- the file again
 
 /**
- * "it has 4.9 GB, the stopped one 4.7 GB", in bytes where both would read the same.
+ * "it has 4.9 GiB, the stopped one 4.7 GiB", in bytes where both would read the same.
  * @param {number} chosen
  * @param {number} stopped
  */
@@ -113,7 +113,7 @@ async function problemWith(file, upload) {
   if (!upload.head) return "";
   try {
     if ((await digestOf(file, upload.partSize)) === upload.head) return "";
-    return `This is another file: it begins with other bytes. ${remedy}`;
+    return `This is another file: it begins with different bytes. ${remedy}`;
   } catch {
     return `${escapeInvisible(file.name)} cannot be read. ${remedy}`;
   }

@@ -69,7 +69,7 @@ function fold(folded) {
   const button = need(box, ".fold-tray", HTMLElement);
   box.classList.toggle("folded", folded);
   button.setAttribute("aria-expanded", String(!folded));
-  need(button, ".vh", HTMLElement).textContent = folded ? "Unfold the uploads" : "Fold the uploads";
+  need(button, ".vh", HTMLElement).textContent = folded ? "Expand the uploads" : "Collapse the uploads";
   drawTray();
 }
 

@@ -42,7 +42,7 @@ export function words(upload) {
     case "waiting":
       return ["Waiting", state.ahead ? ` · ${state.ahead} ahead of it` : ""];
     case "held":
-      return [progress.sent ? `Held at ${sent}` : "Held", ` · ${heldBy(state.retry)}`];
+      return [progress.sent ? `Waiting at ${sent}` : "Waiting", ` · ${heldBy(state.retry)}`];
     case "paused":
       return [`Paused at ${sent}`, ""];
     case "stopped":
@@ -65,7 +65,7 @@ export function words(upload) {
 
 /** @param {Retry | null} retry */
 function heldBy(retry) {
-  if (!retry) return "storage is unreachable, it starts by itself";
+  if (!retry) return "storage is unreachable, starts automatically";
   const wait = Math.max(1, Math.ceil((retry.at - Date.now()) / 1000));
   const counts = navigator.onLine && Number.isFinite(retry.maxTries);
   const tries = counts ? `${retry.tries} of ${retry.maxTries} ` : "";
