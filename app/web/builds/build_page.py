@@ -25,7 +25,7 @@ from app.web.builds.transfer_words import sent_words
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import Copyable, Fact, Moment, counted, format_size
 from app.web.frame.forms import FORM_REFUSALS, readable_lines, show_refusal, summary_title
-from app.web.frame.shown_commands import archive_name, start_lines
+from app.web.frame.shown_commands import archive_name, unpack_lines
 from app.web.games.game_header import header_context, join_words
 from app.web.settings.confirm_question import render_question
 from slipway.archive.invisible_characters import escape_invisible
@@ -129,7 +129,7 @@ def _page(game: Game, build: Build, form: NoteForm) -> str:
         state=build_words.build_state(build, build.number == live),
         action=release_action(build.number, live),
         facts=_facts(found, pack_states([build.id]).get(build.id)),
-        start=start_lines(archive_name(game.slug, build.number), build.top_directory, build.launcher),
+        start=unpack_lines(archive_name(game.slug, build.number), build.top_directory, build.launcher),
         warnings=build.warnings,
         form=form,
         problem=summary_title(form, "The note is not saved yet"),

@@ -46,7 +46,7 @@ def archive_name(slug: str, number: int) -> str:
     return f"{slug}-{number}.tar.gz"
 
 
-def start_lines(archive: str, top_directory: str, launcher: str) -> list[str]:
+def unpack_lines(archive: str, top_directory: str, launcher: str) -> list[str]:
     """The commands that unpack a downloaded build and start it, for bash on Linux."""
     return [f"tar xzf {shlex.quote(archive)}", f"cd {shlex.quote(top_directory)} && {shlex.quote(f'./{launcher}')}"]
 
