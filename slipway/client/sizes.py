@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _FACTORS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", re.IGNORECASE)
 
@@ -24,7 +24,7 @@ def format_size(amount: float, space: str = " ") -> str:
     """A measured amount of bytes: `0 B`, `640 MiB`, `7.2 GiB`. One decimal place from 1 MiB on and below 100. `space`
     stands before the unit."""
     unit = _unit_of(amount)
-    return f"{_in_unit(amount, unit, _places(amount, unit))}{space}{_UNITS[unit]}"
+    return f"{_in_unit(amount, unit, _places(amount, unit))}{space}{UNITS[unit]}"
 
 
 def format_part(part: float, whole: float, space: str = " ", places: int = 1) -> str:
@@ -32,12 +32,12 @@ def format_part(part: float, whole: float, space: str = " ", places: int = 1) ->
     how many from 1 MiB on and below 100."""
     unit = _unit_of(whole)
     shown = _places(whole, unit, places)
-    return f"{_in_unit(part, unit, shown)} of {_in_unit(whole, unit, shown)}{space}{_UNITS[unit]}"
+    return f"{_in_unit(part, unit, shown)} of {_in_unit(whole, unit, shown)}{space}{UNITS[unit]}"
 
 
 def _unit_of(amount: float) -> int:
-    """The place in _UNITS of the unit in which the amount has at most three digits before its point."""
-    return next((unit for unit in range(len(_UNITS)) if amount / 1024**unit < 999.5), len(_UNITS) - 1)
+    """The place in UNITS of the unit in which the amount has at most three digits before its point."""
+    return next((unit for unit in range(len(UNITS)) if amount / 1024**unit < 999.5), len(UNITS) - 1)
 
 
 def _places(amount: float, unit: int, places: int = 1) -> int:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from slipway.client.sizes import UNITS
+
 # Largest values of a scale, times a power of ten. Half of each is as round.
 _ROUND = (1, 2, 3, 4, 5, 6, 8, 10)
 
@@ -25,7 +27,7 @@ class Unit:
         return f"{value:.1f}" if value >= 0.05 else "< 0.1"
 
 
-_BYTES = tuple(Unit(name, 1000**power) for power, name in enumerate(("B", "kB", "MB", "GB", "TB", "PB")))
+_BYTES = tuple(Unit(name, 1024**power) for power, name in enumerate(UNITS))
 _TIMES = (Unit("s", 1), Unit("min", 60), Unit("h", 3600), Unit("days", 86_400))
 
 

@@ -24,8 +24,8 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   }
 });
 
-// After a boosted page change the reader starts at the new page's content, as after a whole page load. A head that sorts
-// a list loads the list alone, and keeps the focus.
+// After a boosted page change the reader starts at the new page's content, as after a whole page load. A head that
+// sorts a list loads the list alone, and keeps the focus.
 document.addEventListener("htmx:afterSettle", ({ detail }) => {
   if (detail.boosted && detail.target === document.body && !document.querySelector("[autofocus]")) {
     find(document, "main", HTMLElement)?.focus({ preventScroll: true });
