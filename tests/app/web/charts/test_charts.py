@@ -15,7 +15,7 @@ from app.web.charts.transfer_charts import days_chart, hours_chart
 from app.web.frame.formats import NO_BREAK_SPACE, Phrase, plain_text
 
 AT = datetime(2026, 3, 14, 15, 0, tzinfo=UTC)
-GB = 10**9
+GIB = 2**30
 
 
 def text(phrase: Phrase | str) -> str:
@@ -39,8 +39,8 @@ def bars(chart: BarChart | None) -> list[tuple[str, str]]:
 
 
 def test_columns_are_as_high_as_their_part_of_a_round_scale() -> None:
-    chart = drawn(days_chart(days(0, 50 * GB, 200 * GB, 1, 100 * GB)))
-    assert [text(label) for label in chart.scale] == ["200 GB", "100", "0"]
+    chart = drawn(days_chart(days(0, 50 * GIB, 200 * GIB, 1, 100 * GIB)))
+    assert [text(label) for label in chart.scale] == ["200 GiB", "100", "0"]
     assert [column.height for column in chart.columns] == [0, 25, 100, 1, 50], "the smallest amount is seen too"
     assert [column.y + column.height for column in chart.columns] == [100] * 5
     assert [column.x for column in chart.columns] == [1, 11, 21, 31, 41]
@@ -48,16 +48,16 @@ def test_columns_are_as_high_as_their_part_of_a_round_scale() -> None:
 
 
 def test_the_largest_is_named_and_the_last_is_not_complete() -> None:
-    chart = drawn(days_chart(days(50 * GB, 200 * GB, 100 * GB)))
-    assert text(chart.summary) == "350 GB in 3 days. Most: 200 GB, 13 Mar."
+    chart = drawn(days_chart(days(50 * GIB, 200 * GIB, 100 * GIB)))
+    assert text(chart.summary) == "350 GiB in 3 days. Most: 200 GiB, 13 Mar."
     assert [column.look for column in chart.columns] == ["full", "full", "open"]
-    assert [text(column.tooltip) for column in chart.columns][1:] == ["13 Mar: 200 GB", "14 Mar: 100 GB so far"]
+    assert [text(column.tooltip) for column in chart.columns][1:] == ["13 Mar: 200 GiB", "14 Mar: 100 GiB so far"]
     assert [(text(row.label), row.number) for row in chart.rows][:2] == [("12 Mar", "50.0"), ("13 Mar", "200")]
-    assert chart.number_heading == "Transferred (GB)"
+    assert chart.number_heading == "Transferred (GiB)"
 
 
 def test_hours_are_moments_in_the_readers_zone() -> None:
-    hours = [Transferred(AT - timedelta(hours=ago), 10**6 * ago) for ago in reversed(range(48))]
+    hours = [Transferred(AT - timedelta(hours=ago), 2**20 * ago) for ago in reversed(range(48))]
     chart = drawn(hours_chart(hours))
     assert [text(tick) for tick in chart.ticks] == [
         "12 Mar, 16:00 UTC",
@@ -66,7 +66,7 @@ def test_hours_are_moments_in_the_readers_zone() -> None:
         "14 Mar, 04:00 UTC",
     ]
     assert not any(isinstance(tick[0], str) for tick in chart.ticks)
-    assert chart.number_heading == "Transferred (MB)"
+    assert chart.number_heading == "Transferred (MiB)"
 
 
 def test_a_chart_of_nothing_is_none() -> None:
@@ -116,21 +116,21 @@ def test_times_of_several_days_are_in_days() -> None:
 
 
 def test_storage_is_compared_with_the_largest_in_one_unit() -> None:
-    shown = [PartnerUsage("p1", "Kite", 2, 30 * GB, 10 * GB), PartnerUsage("p2", "Moth", 1, 2 * GB, 0)]
+    shown = [PartnerUsage("p1", "Kite", 2, 30 * GIB, 10 * GIB), PartnerUsage("p2", "Moth", 1, 2 * GIB, 0)]
     chart = partners_chart(shown, 5, lambda partner_id: f"/p/{partner_id}")
-    assert bars(chart) == [("Kite", "40.0 GB"), ("Moth", "2.0 GB")]
+    assert bars(chart) == [("Kite", "40.0 GiB"), ("Moth", "2.0 GiB")]
     assert chart is not None
     assert [bar.parts for bar in chart.bars] == [
         [Part(0, 750, "full"), Part(750, 250, "light")],
         [Part(0, 50, "full")],
     ]
     assert [text(cell) for cell in chart.bars[0].cells] == ["2", "30.0", "10.0", "40.0"]
-    assert chart.headings == ("Partner", "Games", "Archives (GB)", "Packs (GB)", "Together (GB)")
+    assert chart.headings == ("Partner", "Games", "Archives (GiB)", "Packs (GiB)", "Together (GiB)")
     assert (chart.more, chart.bars[0].url) == ("3 more partners use less.", "/p/p1")
 
 
 def test_a_deleted_game_says_so_and_its_partner_is_named_for_operators() -> None:
-    game = GameUsage("game_1", "Low Tide", "low-tide", True, "p1", "Kite", 2, GB, 0)
+    game = GameUsage("game_1", "Low Tide", "low-tide", True, "p1", "Kite", 2, GIB, 0)
     for with_partner, words in (
         (True, "Kite, deleted, freed soon, 2 builds"),
         (False, "deleted, freed soon, 2 builds"),

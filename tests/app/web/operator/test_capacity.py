@@ -35,10 +35,10 @@ def test_disks_are_listed_by_room_above_their_floor(operator: Visitor, six_serve
     assert "Least room 0 B on srv-02" in text
     assert "Near their floor 2 of 6 disks" in text
     assert re.search(r"srv-02 \S+ At its floor", text)
-    assert re.search(r"srv-04 \S+ 8\.0 GB of room, near its floor", text)
-    assert re.search(r"srv-03 \S+ 1\.0 TB of room ", text)
-    assert "Server In use (GB) Free (GB) Floor (GB) Room (GB) Disk (GB)" in text
-    assert "srv-02 980 20.0 20.0 0 1,000" in text
+    assert re.search(r"srv-04 \S+ 7\.5 GiB of room, near its floor", text)
+    assert re.search(r"srv-03 \S+ 967 GiB of room ", text)
+    assert "Server In use (GiB) Free (GiB) Floor (GiB) Room (GiB) Disk (GiB)" in text
+    assert "srv-02 913 18.6 18.6 0 931" in text
 
 
 def test_transfer_is_shown_per_hour_and_per_day_with_its_numbers(operator: Visitor, cast: Cast) -> None:
@@ -46,12 +46,12 @@ def test_transfer_is_shown_per_hour_and_per_day_with_its_numbers(operator: Visit
     fleet_scenes.months_of_transfers(game_id)
     page = operator.get(PAGE).text
     text = plain(page)
-    assert re.search(r"Transferred per day 2\.4 TB in 30 days\. Most: \d", text)
-    assert re.search(r"Transferred per hour 340 GB in 48 hours\. Most: 210 GB, \d", text)
+    assert re.search(r"Transferred per day 2\.2 TiB in 30 days\. Most: \d", text)
+    assert re.search(r"Transferred per hour 317 GiB in 48 hours\. Most: 196 GiB, \d", text)
     assert page.count('role="img"') == 2
     assert len(re.findall(r'<rect class="full" x=', page)) >= 8
-    assert "Transferred (GB)" in text
-    assert "Transferred (TB)" not in text
+    assert "Transferred (GiB)" in text
+    assert "Transferred (TiB)" not in text
     assert page.count('<details class="chart-numbers">') == 2
     assert " style=" not in page
 

@@ -135,8 +135,8 @@ def test_storage_is_shown_by_partner_and_by_game(operator: Visitor, cast: Cast) 
         scenes.add_game(cast.starlight.partner_id, f"Tide {number:02}", f"tide-{number}", [Sent(2_000_000_000)])
     page = operator.get(PAGE).text
     text = plain(page)
-    assert re.search(r"By partner Largest: .+, 24\.0 GB\. .* 12 games 24\.0 GB .* 1 game 7\.2 GB", text)
-    assert "By game Largest: Night Ferry, 7.2 GB." in text
+    assert re.search(r"By partner Largest: .+, 22\.4 GiB\. .* 12 games 22\.4 GiB .* 1 game 6\.7 GiB", text)
+    assert "By game Largest: Night Ferry, 6.7 GiB." in text
     assert "Tide 08" in text
     assert "Tide 09" not in text
     assert "3 more games use less." in text

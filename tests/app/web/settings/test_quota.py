@@ -82,12 +82,13 @@ def test_games_are_drawn_against_the_largest_with_their_packs(owner: Visitor, pa
         packed = {"state": "ready", "folder": "packs/x", "pack_bytes": 9 * GB, "index_bytes": GB}
         session.add(BuildPack(build_id=build.id, **packed))
     page = owner.get(PAGE).text
-    assert "Largest: Low Tide, 40.0 GB." in plain(page)
+    assert "Largest: Low Tide, 37.3 GiB." in plain(page)
     bars = re.findall(r'<rect class="(full|light)" x="(\d+)" width="(\d+)" height="10">', page)
     assert bars == [("full", "0", "750"), ("light", "750", "250"), ("full", "0", "180")]
     words = plain(page)
     assert (
-        "Game Builds Archives (GB) Packs (GB) Together (GB) Low Tide 2 30.0 10.0 40.0 Night Ferry 1 7.2 0 7.2" in words
+        "Game Builds Archives (GiB) Packs (GiB) Together (GiB) Low Tide 2 27.9 9.3 37.3 Night Ferry 1 6.7 0 6.7"
+        in words
     )
 
 
