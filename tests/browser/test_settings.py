@@ -191,7 +191,7 @@ def test_somebody_is_invited_and_joins_in_another_browser(
     effort.begin(page)
     page.get_by_role("link", name="Settings", exact=True).first.click()
     page.get_by_role("link", name="Members", exact=True).click()
-    page.get_by_label("Email").fill("kim@starlight.example")
+    page.get_by_label("Email", exact=True).fill("kim@starlight.example")
     page.get_by_label("Role", exact=True).select_option("viewer")
     page.get_by_role("button", name="Create invitation").click()
     link = page.get_by_role("region", name="The link", exact=True).inner_text().strip()
