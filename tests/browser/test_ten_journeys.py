@@ -135,7 +135,6 @@ def test_one_game_of_203_is_found(sign_in: SignIn, cast: Cast, effort: Effort, c
     effort.begin(page)
     page.keyboard.press("/")
     page.keyboard.type("light")
-    page.keyboard.press("Enter")
     rows = page.locator(".row-link")
     expect(rows).to_have_text(["The Lighthouse"])
     rows.click()
