@@ -103,7 +103,7 @@ def test_a_tile_says_what_an_image_is_and_what_shows_it(owner: Visitor, game_id:
     assert "card.png 375 × 525 · 5 KiB Lantern Keeper, front" in words
     assert "All 2 In use 1 Not used 1" in words
     assert "2 images in all games, 1 not used anywhere" in words
-    assert "Assets 2 Components 1" in words
+    assert "Images 2 Components 1" in words
     tile = re.search(rf'id="asset-{card}".*?</li>', page, re.DOTALL)
     assert tile
     assert re.search(r'src="/uploads/sh/sha256-\S+\.v1-256\.webp"', tile[0])
@@ -185,7 +185,7 @@ def test_the_detail_is_a_page_and_the_inside_of_a_dialog(owner: Visitor, game_id
         "Lantern Keeper card-001 Tile, front",
     ):
         assert text in words
-    assert re.search(r"183 × 256 , \d kB 375 × 525 , \d kB", words)
+    assert re.search(r"183 × 256 , \d KiB 375 × 525 , \d KiB", words)
     assert "<html" in page
     inside = owner.get(f"{PAGE}/{card}", headers=HTMX).text
     assert "<html" not in inside
