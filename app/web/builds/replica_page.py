@@ -60,13 +60,13 @@ class ReplicaSubject:
         return RenderedParts(
             title=f"{words.word}: build {self.number} on {self.server_id} · Slipway",
             parts=(
-                render_part(app, "replica-state", "builds/_replica_state.html", words=words, tone=tone),
-                render_part(app, "replica-action", "builds/_replica_action.html", retry_url=retry_url),
+                render_part(app, "replica-state", "builds/replica/_state.html", words=words, tone=tone),
+                render_part(app, "replica-action", "builds/replica/_action.html", retry_url=retry_url),
                 render_part(
-                    app, "replica-reason", "builds/_replica_reason.html", words=words, tone=tone, retry_url=retry_url
+                    app, "replica-reason", "builds/replica/_reason.html", words=words, tone=tone, retry_url=retry_url
                 ),
-                render_part(app, "replica-facts", "builds/_replica_facts.html", facts=_facts(cell)),
-                render_part(app, "attempts", "builds/_attempts.html", attempts=attempts, most=MAX_ATTEMPTS),
+                render_part(app, "replica-facts", "builds/replica/_facts.html", facts=_facts(cell)),
+                render_part(app, "attempts", "builds/replica/_attempts.html", attempts=attempts, most=MAX_ATTEMPTS),
             ),
             rows=(),
             version=version,
@@ -79,7 +79,7 @@ def page(slug: str, number: int, server_id: str) -> ResponseReturnValue:
     """The state with its details, the attempts so far, and the button that retries."""
     game, subject = my_game(slug), _subject(slug, number, server_id)
     return render_template(
-        "builds/replica.html",
+        "builds/replica/page.html",
         game=game,
         number=number,
         server_id=server_id,

@@ -77,17 +77,17 @@ class AttentionSubject:
         return RenderedParts(
             title=server_words.tab_title("Needs attention", overview.counts),
             parts=(
-                render_part(app, "capacity", "operator/_capacity.html", figures=figures),
+                render_part(app, "capacity", "operator/attention/_capacity.html", figures=figures),
                 render_part(
                     app,
                     "attention-servers",
-                    "operator/_attention_servers.html",
+                    "operator/attention/_servers.html",
                     servers=servers,
                     segments=segments,
                     everything=self.everything,
                     chosen=self.chosen,
                 ),
-                render_part(app, "attention-items", "operator/_attention_items.html", items=items),
+                render_part(app, "attention-items", "operator/attention/_items.html", items=items),
             ),
             rows=(),
             version=version,
@@ -100,7 +100,7 @@ def page() -> ResponseReturnValue:
     """The page. `?show=all` lists all servers, `?choose=all` chooses those that are listed."""
     subject = _subject()
     found = current_parts(subject, _GONE)
-    return render_template("operator/attention.html", live=found, query=subject.query, made_at=Moment(now()))
+    return render_template("operator/attention/page.html", live=found, query=subject.query, made_at=Moment(now()))
 
 
 @pages.get("/operator/attention/parts")

@@ -46,7 +46,9 @@ class AttemptsSubject:
         attempts = attempt_rows(replica.attempts)
         return RenderedParts(
             title=f"{replica.game}, build {replica.build} on {self.server_id} · Slipway",
-            parts=(render_part(app, "attempts", "builds/_attempts.html", attempts=attempts, most=MAX_ATTEMPTS),),
+            parts=(
+                render_part(app, "attempts", "builds/replica/_attempts.html", attempts=attempts, most=MAX_ATTEMPTS),
+            ),
             rows=(),
             version=version,
         )

@@ -60,12 +60,13 @@ _OF_PARTNERS = (
 )
 _OF_OPERATORS = (
     Place("Servers", "operator_servers.index", "fleet home"),
-    Place("Needs attention", "operator_attention.page", "problems failed capacity"),
+    Place("Needs attention", "operator_attention.page", "problems failed"),
+    Place("Capacity", "operator_capacity.page", "charts disks transfer"),
     Place("Partners", "operator_partners.index", "studios quota"),
     Place("Storage", "operator_storage.page", "check objects disk"),
     Place("Audit", "operator_audit.page", "log history"),
     _action("Add a server", "operator_add_server.form", "new create agent token"),
-    _action("Make a partner", "operator_partners.form", "new create add studio"),
+    _action("Create a partner", "operator_partners.form", "new create add studio"),
 )
 OF_A_GAME = (
     Place("Builds", "builds.page", "releases retention"),

@@ -104,8 +104,8 @@ def test_pages_have_every_build_once(owner: Visitor, cast: Cast) -> None:
 def test_new_builds_stream_into_the_list_of_the_address(owner: Visitor, garden: str) -> None:
     query = "?q=okafor&sort=number"
     page = owner.get(f"{PAGE}{query}").text
-    assert f'sse-connect="{PAGE}/live{query.replace("&", "&amp;")}"' in page
-    assert f'data-poll="{PAGE}/parts{query.replace("&", "&amp;")}"' in page
+    assert f'sse-connect="{PAGE}/live{query.replace("&", "&amp;")}&amp;as_role=owner"' in page
+    assert f'data-poll="{PAGE}/parts{query.replace("&", "&amp;")}&amp;as_role=owner"' in page
     before = owner.get(f"{PAGE}/parts{query}", headers=HTMX)
     scenes.send(garden, Sent(sent_by="Mira Okafor"))
     scenes.send(garden, Sent(sent_by="Jonas Lindqvist"))

@@ -50,7 +50,7 @@ def test_the_page_offers_what_is_ready_and_the_way_back(owner: Visitor, garden: 
 
 def test_viewers_see_everything_and_are_offered_nothing(viewer: Visitor, garden: str) -> None:
     page = viewer.get(PAGE).text
-    assert "Update per server" in plain(page)
+    assert "Update from live" in plain(page)
     assert "/release" not in page
     assert "More about build 5" in page
     for answer in (viewer.get(f"{PAGE}/builds/5/release"), viewer.post(f"{PAGE}/builds/5/release", {"live": "4"})):

@@ -171,14 +171,19 @@ def test_the_script_reads_a_game_with_one_connection_at_a_time(app: Flask, owner
 
 
 class _Elements(HTMLParser):
-    """Counts the elements of a page."""
+    """Counts the elements of a page's tree. The content of a template is not in it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.count = 0
+        self._templates = 0
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
-        self.count += 1
+        self.count += not self._templates
+        self._templates += tag == "template"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._templates -= tag == "template"
 
 
 @ONE_DATABASE

@@ -204,4 +204,4 @@ def test_the_form_shows_what_was_read_from_the_archive_and_remembers_the_file(ow
     assert refused.status_code == 422
     assert refused.text.count('data-file="lanterns.tar.gz"') == 2
     assert owner.post("/games/new", LANTERNS | {"file": "lanterns.tar.gz"}).status_code == 303
-    assert "Paper Lanterns is registered. Its first build is being sent" in owner.get("/games/paper-lanterns").text
+    assert "Paper Lanterns is registered" in owner.get("/games/paper-lanterns").text

@@ -97,7 +97,7 @@ def test_search_state_and_order_are_in_the_address(operator: Visitor, garden: st
     assert f'href="{PAGE}?server=srv-01&amp;sort=name&amp;status=healthy#opened"' in page, (
         "another server is opened in the same list"
     )
-    assert f'sse-connect="/operator/fleet/srv-02/live{query}"' in page
+    assert f'sse-connect="/operator/fleet/srv-02/live{query}&amp;as_role=operator"' in page
     assert f'aria-sort="ascending"> <a id="sort-name" href="{PAGE}?sort=-name&amp;status=healthy"' in page
     assert "1 disk full 1 no contact 1 retrying 3 healthy" in part(page, "fleet-counts"), "counts are of all servers"
     assert "No servers match “sorcery”. Clear the filter" in plain(operator.get(f"{PAGE}?q=sorcery").text)

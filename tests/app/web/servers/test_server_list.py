@@ -73,8 +73,8 @@ def test_search_state_and_order_are_in_the_address(owner: Visitor, garden: str) 
     )
     assert f'<a class="tag active" href="{PAGE}?q=srv-0&amp;sort=-fetch">Arriving' in page
     query = "?q=srv-0&amp;sort=-fetch&amp;status=arriving"
-    assert f'sse-connect="/servers/live{query}"' in page
-    assert f'data-poll="/servers/parts{query}"' in page
+    assert f'sse-connect="/servers/live{query}&amp;as_role=owner"' in page
+    assert f'data-poll="/servers/parts{query}&amp;as_role=owner"' in page
     assert order(owner.get(f"{PAGE}?sort=-name").text) == [f"srv-0{n}" for n in range(6, 0, -1)]
     nothing = owner.get(f"{PAGE}?q=sorcery&status=failing").text
     assert "No servers match “sorcery” and “Failing”. Clear the filters" in plain(nothing)

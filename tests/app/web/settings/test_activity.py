@@ -122,7 +122,7 @@ def test_search_person_days_and_order_are_in_the_address(owner: Visitor, cast: C
         record(session, Actor("Noor"), "key.revoked", "École 3", partner_id=partner_id)
 
     found = owner.get(f"{PAGE}?q=a+key+ecole").text
-    assert what(found) == ["Revoked a key École 3", "Made a key École 2", "Made a key École 1"]
+    assert what(found) == ["Revoked a key École 3", "Created a key École 2", "Created a key École 1"]
     oldest = one_line(owner.get(f"{PAGE}?q=ecole&sort=at").text)
     assert what(oldest) == what(found)[::-1]
     assert f'aria-sort="ascending"> <a id="sort-at" href="{PAGE}?q=ecole" title="Newest first">When' in oldest
@@ -131,7 +131,7 @@ def test_search_person_days_and_order_are_in_the_address(owner: Visitor, cast: C
     assert f'href="{PAGE}?q=ecole">by “Noor”' in noor
     assert f'<a href="{PAGE}?q=a+key+ecole&amp;who=Mira+Okafor" title="Only what Mira Okafor did">' in found
     day = owner.get(f"{PAGE}?from=2026-11-14&to=2026-11-14").text
-    assert what(day) == ["Made a key École 1"]
+    assert what(day) == ["Created a key École 1"]
     assert 'type="date" id="from" name="from" value="2026-11-14"' in one_line(day)
     for nonsense in ("from=never", "to=2026-02-30", "to=9999-12-31"):
         assert what(owner.get(f"{PAGE}?{nonsense}").text) == what(owner.get(PAGE).text)
@@ -144,10 +144,10 @@ def test_a_search_that_did_not_reach_the_end_says_so(
 ) -> None:
     note(cast.starlight.partner_id, "key.created", "key", count=20)
     monkeypatch.setattr(audit_history, "MAX_SEARCHED", 10)
-    page = owner.get(f"{PAGE}?q=made+the+partner").text
+    page = owner.get(f"{PAGE}?q=created+the+partner").text
     assert what(page) == []
     assert "10 entries were searched. The next page searches the entries after them." in plain(page)
-    while "Made the partner" not in " ".join(what(page)):
+    while "Created the partner" not in " ".join(what(page)):
         following = re.search(r'href="([^"]+)">Next page<', page)
         assert following, page
         page = owner.get(following[1].replace("&amp;", "&")).text
