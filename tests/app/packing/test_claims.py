@@ -30,6 +30,7 @@ from app.packing.pack_writing import store
 from app.packing.work_folder import work_folder
 from app.process import shutdown
 from app.storage.bucket import StorageError, bucket
+from slipway.client.sizes import format_size
 from slipway.packs.making import build_writing
 from slipway.packs.making.hash_file import HashFile
 from tests.app.fleet.acting import STUDIO
@@ -257,7 +258,7 @@ def test_a_disk_that_is_too_full_is_tried_again_later(
 def test_the_budget_counts_the_hashes_of_all_chunks(build: Build, settings: Settings) -> None:
     files = build.unpacked_bytes + 4096 * build.members
     with (
-        pytest.raises(NoRoom, match=f"allows {files:,}"),
+        pytest.raises(NoRoom, match=f"allows {format_size(files)}"),
         work_folder(settings.model_copy(update={"pack_disk_bytes": files}), build),
     ):
         pass

@@ -16,6 +16,7 @@ import pytest
 
 from slipway.packs.format.chunk_places import ChunkPlaces
 from slipway.packs.format.index import Index
+from slipway.packs.format.index_encoding import encode_index
 from slipway.packs.local_reuse import Reuse
 from tests.conftest import ROOT
 from tests.slipway.packs.builds import Build, BytesSource, go_on, install, make_build, patch_between
@@ -49,9 +50,13 @@ PROGRAM = """
 import os, pickle, signal, sys
 from pathlib import Path
 from slipway.packs.applying import apply
+from slipway.packs.format.index_decoding import decode_index
+from slipway.packs.local_reuse import LocalBuild
 from tests.slipway.packs.builds import BytesSource
 case, into, limit = pickle.loads(Path(sys.argv[1]).read_bytes()), Path(sys.argv[2]), int(sys.argv[3])
-index, pack, old, patch, reuse = case
+encoded, pack, old, patch, reuse = case
+index = decode_index(encoded)
+old = old and LocalBuild(old[0], decode_index(old[1]))
 def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 placed = iter(range(10**6))
@@ -98,7 +103,8 @@ def test_after_kills_at_any_point_no_chunk_is_fetched_twice(
     old = first if update else None
     case = tmp_path / "case"
     patch = patch_between(first, second) if update else None
-    case.write_bytes(pickle.dumps((second.written.index, second.pack, old and old.local, patch, reuse)))
+    older = old and (old.root, encode_index(old.written.index))
+    case.write_bytes(pickle.dumps((encode_index(second.written.index), second.pack, older, patch, reuse)))
     into = tmp_path / "installed"
     into.mkdir()
     chance = random.Random(17)
