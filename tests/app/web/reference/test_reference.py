@@ -115,7 +115,7 @@ def test_fields_inside_fields_are_named_by_their_path(calls: list[Operation]) ->
 
 def test_errors_and_parameters_are_those_of_the_document(calls: list[Operation]) -> None:
     listing = call_named(calls, "List your games")
-    assert [field.name for field in listing.query] == ["status", "tag", "q", "limit", "cursor"]
+    assert [field.name for field in listing.query] == ["status", "tag", "q", "sort", "limit", "cursor"]
     assert next(field for field in listing.query if field.name == "limit").rule == "1 to 200"
     assert {400, 401, 403, 429} <= {error.status for error in listing.errors}
     assert listing.scope == "read"
