@@ -101,8 +101,10 @@ class _Compiled:
             rows = self._execute(engine, connection, parameters)
             driver.autocommit = False
             return rows
-        except engine.dialect.loaded_dbapi.Error:
-            connection.invalidate()  # whatever broke, the next request gets a new one
+        except BaseException:
+            # Whatever broke, the next request gets a new one. Not only after the driver's errors: a text that cannot be
+            # encoded is none, and would leave a connection that commits each statement of a later transaction.
+            connection.invalidate()
             raise
         finally:
             connection.close()

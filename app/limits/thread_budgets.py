@@ -21,9 +21,62 @@ _DOWNLOADS = 16
 OTHER_THREADS = _IMAGES + _IMAGE_UPLOADS + _DOWNLOADS
 
 
+class InThreads:
+    """How many requests in threads count as one kind."""
+
+    def __init__(self) -> None:
+        self.in_use = 0
+        self._lock = threading.Lock()
+
+    def add(self, number: int) -> None:
+        """Count so many more, or fewer."""
+        with self._lock:
+            self.in_use += number
+
+
+class CountedRequest:
+    """One request, which counts as a call, or as one on its way to a slot, while it is in a thread. With its first slot
+    it counts there, and not here any more, also when it comes back to a thread."""
+
+    def __init__(self, kind: InThreads) -> None:
+        self._kind = kind
+        self._counted = 0
+        self._has_slot = False
+
+    def enter_thread(self) -> None:
+        """It waits for a thread, and will soon have one."""
+        if not self._has_slot:
+            self._counted += 1
+            self._kind.add(1)
+
+    def leave_thread(self) -> None:
+        """Its thread is free."""
+        if self._counted:
+            self._counted -= 1
+            self._kind.add(-1)
+
+    def acquired_slot(self) -> None:
+        """It has a slot now. Called in its thread."""
+        self._has_slot = True
+        self.leave_thread()
+
+
+_current = threading.local()
+
+
+@contextmanager
+def answering(request: CountedRequest | None) -> Iterator[None]:
+    """Within the block, this thread answers the request: a slot that is acquired is the request's."""
+    _current.request = request
+    try:
+        yield
+    finally:
+        _current.request = None
+
+
 class Slots:
     """A bounded number of slots. One owner gets at most `most_of_one` of them (None: half, rounded up). `limit` is set
-    once, at start."""
+    once, at start. `arriving`: requests on their way to the view that acquires a slot."""
 
     def __init__(self, what: str, limit: int, retry_after: int, most_of_one: int | None = None) -> None:
         self.what = what
@@ -31,6 +84,7 @@ class Slots:
         self.retry_after = retry_after
         self.most_of_one = most_of_one
         self.in_use = 0
+        self.arriving = InThreads()
         self._owned: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -38,6 +92,11 @@ class Slots:
     def share(self) -> int:
         """How many slots one owner may have."""
         return (self.limit + 1) // 2 if self.most_of_one is None else self.most_of_one
+
+    @property
+    def refusal(self) -> str:
+        """What a request is told when all slots are in use, or about to be."""
+        return f"All {self.limit} places for {self.what} are in use. Try again in {self.retry_after} seconds."
 
     def try_acquire(self, owner: str | None = None) -> bool:
         """Acquire a slot, if one is free and `owner` has less than its share."""
@@ -50,6 +109,9 @@ class Slots:
         self.in_use += 1
         if owner is not None:
             self._owned[owner] += 1
+        request: CountedRequest | None = getattr(_current, "request", None)
+        if request is not None:
+            request.acquired_slot()
         return True
 
     def acquire(self, owner: str | None = None, name: str = "") -> None:
@@ -59,11 +121,11 @@ class Slots:
             full = self.in_use >= self.limit
             if self._take(owner):
                 return
-        again = f"Try again in {self.retry_after} seconds."
         if full:
-            raise Unavailable(f"All {self.limit} places for {self.what} are in use. {again}", self.retry_after)
+            raise Unavailable(self.refusal, self.retry_after)
         raise Unavailable(
-            f"{name} uses {self.share} of the {self.limit} places for {self.what}, the maximum for one owner. {again}",
+            f"{name} uses {self.share} of the {self.limit} places for {self.what}, the maximum for one owner. "
+            f"Try again in {self.retry_after} seconds.",
             self.retry_after,
         )
 
@@ -85,18 +147,14 @@ class Slots:
             self.free(owner)
 
 
-class Calls:
-    """The budget of all requests without one of their own. The web server counts requests in threads, and refuses new
-    ones beyond the budget at once: a request that waits for a thread only makes all others slower."""
+class Calls(InThreads):
+    """The budget of all requests without one of their own. The web server counts them while they are in threads, and
+    refuses new ones beyond the budget at once: a request that waits for a thread only makes all others slower."""
 
     def __init__(self, limit: int, retry_after: int) -> None:
+        super().__init__()
         self.limit = limit
         self.retry_after = retry_after
-        self.in_threads = 0  # requests of every kind; the web server sets it
-
-    @property
-    def in_use(self) -> int:
-        return max(0, self.in_threads - sum(slots.in_use for slots in _LONG))
 
     @property
     def load(self) -> float:
@@ -115,12 +173,11 @@ image_uploads = Slots("images sent through the app", _IMAGE_UPLOADS, retry_after
 # A slow reader keeps its slot but no thread (app/runtime/web_server/connection_worker.py).
 images = Slots("images that are being uploaded", _IMAGES, retry_after=1)
 downloads = Slots("downloads through the app", _DOWNLOADS, retry_after=30)
-_LONG = (streams, waiting_polls, raw_uploads, comparisons, image_uploads, images, downloads)
 calls = Calls(128, retry_after=5)
 
 
-def may_pass(slots: Slots) -> bool:
-    """Whether a request that gets one of these slots in its view may pass a full budget of calls. As many may be on
-    their way to their view as there are free slots: requests that only look like such ones cannot use up all
-    threads."""
-    return calls.in_use < calls.limit + slots.limit - slots.in_use
+def may_arrive(slots: Slots) -> bool:
+    """Whether one more request may be on its way to its view, where it gets one of these slots, without being a call.
+    As many may as there are free slots: requests that only look like such ones can neither take the places of calls nor
+    use up all threads."""
+    return slots.arriving.in_use < slots.limit - slots.in_use

@@ -18,6 +18,7 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker
 
 from app.limits import thread_budgets
+from app.limits.thread_budgets import CountedRequest
 from app.process.state_log import StateLog
 from app.runtime.web_server.client_socket import ClientSocket
 from app.runtime.web_server.connections import (
@@ -47,6 +48,7 @@ _POLL = re.compile(rb"GET /[^\s?]*/servers/self/plan[ ?]")
 _LIVE_PAGE = re.compile(
     rb"GET /[^\s?]*/live[ ?][^\r\n]*\r\n(?:[^\r\n]+\r\n)*?accept:[ \t]*text/event-stream", re.IGNORECASE
 )
+_KINDS = ((_POLL, thread_budgets.waiting_polls), (_LIVE_PAGE, thread_budgets.streams))
 # An idle connection has no time limit; the kernel notices when its client is gone.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 75), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 
@@ -269,24 +271,31 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
     # Passing on to threads.
 
     def enqueue_req(self, conn: Connection) -> None:
-        thread_budgets.calls.in_threads += 1
+        if conn.counted is None:  # else its answer continues
+            slots = self._slots_of(conn)
+            conn.counted = CountedRequest(slots.arriving if slots else thread_budgets.calls)
+        conn.counted.enter_thread()
         super().enqueue_req(conn)
 
     def is_overloaded(self, conn: Connection) -> bool:
         """Whether a complete request gets no thread, because too many are being answered."""
         load = thread_budgets.calls.load
-        if load < 1:
-            if load < _RELAXED_LOAD:
-                self._load_state.worked()
-            return False
-        if _LIVEZ.match(conn.sock.received):
-            return False
-        places = {_POLL: thread_budgets.waiting_polls, _LIVE_PAGE: thread_budgets.streams}
-        return not any(
-            thread_budgets.may_pass(slots) and kind.match(conn.sock.received) for kind, slots in places.items()
+        if load < _RELAXED_LOAD:
+            self._load_state.worked()
+        if slots := self._slots_of(conn):
+            return not thread_budgets.may_arrive(slots)
+        return load >= 1 and not _LIVEZ.match(conn.sock.received)
+
+    def _slots_of(self, conn: Connection) -> thread_budgets.Slots | None:
+        """The slots for which this request asks in its view, while some are free. It is then no call."""
+        return next(
+            (slots for kind, slots in _KINDS if slots.in_use < slots.limit and kind.match(conn.sock.received)), None
         )
 
     def _refuse_for_load(self, conn: Connection) -> None:
+        if slots := self._slots_of(conn):
+            self._refuse(conn, 503, slots.refusal, slots.retry_after)
+            return
         limit, after = thread_budgets.calls.limit, thread_budgets.calls.retry_after
         self._load_state.failed(limit)
         self._refuse(conn, 503, f"All {limit} places for calls are in use. Try again in {after} seconds.", after)

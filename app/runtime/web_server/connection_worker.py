@@ -34,6 +34,10 @@ class ConnectionWorker(ConnectionLoop):
     def handle(self, conn: Connection) -> bool | None:
         """Answer a request, or continue its answer, in a thread of the pool. Returns whether the connection can carry
         another request, and None if the app holds it now. `conn.answer` is kept until it is sent to its end."""
+        with thread_budgets.answering(conn.counted):
+            return self._handle(conn)
+
+    def _handle(self, conn: Connection) -> bool | None:
         request = conn.answer.request if conn.answer else None
         head = bytes(conn.sock.received[:MAX_TARGET])
         try:
@@ -107,7 +111,8 @@ class ConnectionWorker(ConnectionLoop):
                 self.log.exception("Error at the end of an answer")
 
     def finish_request(self, conn: Connection, done: Future[bool | None]) -> None:
-        thread_budgets.calls.in_threads -= 1
+        if conn.counted is not None:
+            conn.counted.leave_thread()
         if conn.is_cut:
             conn.is_cut = False
             self._cut_threads -= 1

@@ -12,6 +12,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn
 
+from app.limits.thread_budgets import CountedRequest
 from app.runtime.web_server.client_answer import ClientAnswer
 from app.runtime.web_server.client_socket import ClientSocket
 from app.runtime.web_server.request_gathering import Gathering
@@ -66,6 +67,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
         super().__init__(config, sock, client, server)
         self.gathering = Gathering()
         self.answer: ClientAnswer | None = None
+        self.counted: CountedRequest | None = None  # the request, once it has had a thread
         self.keeps = False  # whether another request may follow
         self.is_closed = False
         self.is_cut = False  # a thread is answering that the body did not come
@@ -85,6 +87,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
             self.sock.received.clear()  # some clients end a form with an empty line that no length includes
         self.parser.mesg = None  # it would keep the last request in memory while the connection is idle
         self.gathering = Gathering()
+        self.counted = None
         self.sending_pace = None
 
     def waited(self) -> float:

@@ -14,7 +14,7 @@ from app.web.frame.query_parameters import query_number
 from app.web.lists.filter_links import FilterLink
 
 MAX_VALUE_LENGTH = 256
-MAX_CURSOR_LENGTH = 1100  # a text of 256 characters, coded twice
+MAX_CURSOR_LENGTH = 2900  # a text of 256 characters of 4 bytes and an id, coded twice
 _PAGES = ("page", "after")  # the parameters that choose a page
 
 # The orders of a list: name in the address -> words. `size` is ascending and `-size` descending. The first one is the

@@ -69,6 +69,23 @@ def test_a_prepared_read_begins_no_transaction_and_leaves_the_connection_as_it_w
     assert began == transactions(app) == 0
 
 
+@on_postgres
+def test_a_read_that_fails_before_the_database_leaves_no_connection_without_transactions(
+    app: Flask, cast: Cast
+) -> None:
+    """The driver cannot encode half of a surrogate pair, which is no error of the database. The connection went back to
+    the pool as it was, and each statement of the next transaction on it was committed by itself."""
+    db.session.remove()
+    with pytest.raises(UnicodeEncodeError):
+        REGION.first(id="\ud800")
+
+    with pytest.raises(RuntimeError, match="after the change"), writing() as session:
+        session.get_one(Server, "srv-01").region = "ams"
+        session.flush()
+        raise RuntimeError("after the change")
+    assert REGION.first(id="srv-01") == "fra"
+
+
 def transactions(app: Flask) -> int:
     """Sessions of this database that are idle within a transaction."""
     idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in trans%'"

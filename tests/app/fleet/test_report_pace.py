@@ -24,5 +24,5 @@ def test_the_time_between_reports_grows_with_the_load(seconds: int) -> None:
 def test_a_busy_process_tells_its_agents(client: FlaskClient, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     agent = FleetAgent(client, cast.servers["srv-01"])
     assert agent.report()["reportAfterSeconds"] == IDLE_SECONDS
-    monkeypatch.setattr(thread_budgets.calls, "in_threads", thread_budgets.calls.limit)
+    monkeypatch.setattr(thread_budgets.calls, "in_use", thread_budgets.calls.limit)
     assert agent.report()["reportAfterSeconds"] == MAX_REPORT_SECONDS

@@ -187,6 +187,18 @@ def test_calls_over_the_budget_are_refused_at_once(tmp_path: Path) -> None:
         server.close()
 
 
+def test_requests_that_look_like_polls_take_no_places_of_calls(tmp_path: Path) -> None:
+    """They need no token. 700 connections that sent them kept all other calls refused for as long as they lasted."""
+    server = Server(tmp_path, SLIPWAY_CALLS="2", SLIPWAY_STREAMS="50")
+    try:
+        flood = [server.ask("/dressed-up/servers/self/plan") for _ in range(4)]
+        wait_until(lambda: server.log.read_text().count("begun: /dressed-up") == 4, 30, "all are in threads")
+        assert server.get("/") == "here"
+        assert not any(future.done() for future in flood)
+    finally:
+        server.close()
+
+
 def test_make_run_refuses_to_load_new_code_and_names_the_reason(tmp_path: Path) -> None:
     """The new program would not be its child, so it could neither watch nor stop it."""
     server = Server(tmp_path, SLIPWAY_SUPERVISED="1", SLIPWAY_STREAMS="50")

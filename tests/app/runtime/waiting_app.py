@@ -64,6 +64,7 @@ def _held(hold: Callable[[Callable[[_Held], None]], None]) -> Iterator[bytes]:
 _ANSWERS: dict[str, Callable[[], str]] = {
     "/until-stopping": _until_stopping,
     "/until-cut": _until_cut,
+    "/dressed-up/servers/self/plan": _until_stopping,  # looks like a poll, and never asks for a slot
     "/until-killed": _until_killed,
     "/limits": _limits,
 }

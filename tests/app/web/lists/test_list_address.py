@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
+from app.data.cursors import text_cursor
 from app.refusals import InvalidRequest
 from app.web.lists.list_address import ListAddress, order_words, quoted, requested_list
 from app.web.lists.numbered_pages import NumberedPage, numbered_page
@@ -49,6 +50,12 @@ def test_another_filter_or_order_begins_at_the_first_page() -> None:
     assert PLACE.first_page(status=None).url() == "/list?q=tide+%26+sea&sort=size"
     assert PLACE.with_values(after="x").first_page(q="").query == "?sort=size&status=live"
     assert PLACE.numbered_page(1).query == "?q=tide+%26+sea&sort=size&status=live"
+
+
+def test_the_longest_cursor_fits() -> None:
+    """It was cut: the second page of games by title was refused when the first ended with a long title in Chinese."""
+    cursor = text_cursor("\N{TIGER FACE}" * 256, "g" * 40)
+    assert requested(f"sort=size&after={cursor}").value("after") == cursor
 
 
 def test_a_head_offers_its_first_order_then_the_opposite() -> None:
