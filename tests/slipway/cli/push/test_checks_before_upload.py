@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from app.accounts.build_quota import build_quota
 from app.accounts.partners import set_build_quota
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.partner import Partner
 from app.storage.embedded_server import StorageAccess
 from slipway.cli.exit_codes import ExitCode
+from slipway.client.sizes import format_size
 from tests.app.uploads.raw.live import STUDIO, Gunicorn, World, world_on_sqlite
 from tests.game_archives import add_file, game_archive
 from tests.slipway.cli.cli_process import Ended, Slipway
@@ -192,10 +194,11 @@ def test_a_dry_run_knows_the_quota(slipway: Slipway, world: World, tmp_path: Pat
     with world.app.app_context():
         partner = db.session.get_one(Partner, partner_of(world, slug))
         set_build_quota(partner, MIB, STUDIO)
+        left = build_quota(db.session(), partner).left or 0
     folder = game_folder(tmp_path, 2 * MIB)
     dry = slipway.but(SLIPWAY_KEY=key)("push", folder, slug, "--dry-run", "--json")
     assert (dry.code, dry.result["error"]) == (ExitCode.REFUSED, "quota_exceeded")
-    assert "only 977 KiB of the quota for builds" in dry.result["message"]
+    assert f"only {format_size(left)} of the quota for builds" in dry.result["message"]
 
 
 def partner_of(world: World, slug: str) -> str:
