@@ -320,11 +320,15 @@ class Camera:
         page.locator(".shown-once").wait_for()
         self.take(page, "operator-token-rolled")
         page.goto("/operator/add-server")
-        page.get_by_label("Id").fill(f"srv-{self.theme}-{self.width}")
+        name = f"srv-{self.theme}-{self.width}"
+        page.get_by_label("Id").fill(name)
         page.get_by_label("Your password").fill(PASSWORD)
         page.get_by_role("button", name="Add the server").click()
         page.locator(".shown-once").wait_for()
         self.take(page, "operator-token")
+        page.goto(f"/operator/servers/{name}/retirement")  # it would be in every later picture
+        page.get_by_role("button", name="Retire server").click()
+        page.get_by_text(f"{name} is retired").wait_for()
 
     def _take_dialog(self, page: Page, name: str) -> None:
         page.locator("dialog[open]").wait_for()
