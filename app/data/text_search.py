@@ -26,8 +26,8 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()  # the same, and many times as fast for the paths of a large build
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    # One pass finds the few that occur: to look at each character in Python takes ten times as long, and a search of the
-    # audit log folds 10,000 entries.
+    # One pass finds the few that occur. To look at each character in Python takes ten times as long, and a search of
+    # the audit log folds 10,000 entries.
     for character in _LEFT_OUT.intersection(plain):
         plain = plain.replace(character, "")
     return plain
