@@ -174,6 +174,9 @@ image_uploads = Slots("images sent through the app", _IMAGE_UPLOADS, retry_after
 images = Slots("images that are being uploaded", _IMAGES, retry_after=1)
 downloads = Slots("downloads through the app", _DOWNLOADS, retry_after=30)
 calls = Calls(128, retry_after=5)
+# Requests of a supervisor, which restarts a process that does not answer. They are short and never refused, and no
+# calls: anybody can send many of them.
+probes = InThreads()
 
 
 def may_arrive(slots: Slots) -> bool:

@@ -22,9 +22,10 @@ class ArchiveRejected(Exception):
 
 
 def display_name(name: str | bytes) -> str:
-    """A name for use in a message: on one line, shortened, with invisible characters escaped."""
+    """A name for use in a message: on one line, shortened, with invisible characters and double quotes escaped. A name
+    with spaces is in double quotes, so that a sentence inside it is not taken for one of ours."""
     text = name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
-    text = escape_invisible(text)
+    text = escape_invisible(text).replace('"', r"\x22")
     if len(text) > _MAX_DISPLAY_LENGTH:
         half = _MAX_DISPLAY_LENGTH // 2
         text = f"{text[:half]}…{text[-half:]}"

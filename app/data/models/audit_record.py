@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.data.models.base import Base, now
 
+MAX_SUBJECT = 300  # characters
+
 
 class AuditEntry(Base):
     """Append-only: who did what to what, from where. Without foreign keys, because an entry outlives its subject."""
@@ -28,7 +30,7 @@ class AuditEntry(Base):
     actor: Mapped[str] = mapped_column(String(200))  # "Mira Okafor", "CI · pp_8fK2…x9Qd", "command line"
     address: Mapped[str | None] = mapped_column(String(64))
     action: Mapped[str] = mapped_column(String(64), index=True)  # "game.created", "build.refused"
-    subject: Mapped[str] = mapped_column(String(300))  # for people: "The Garden of Forking Paths, build 3"
+    subject: Mapped[str] = mapped_column(String(MAX_SUBJECT))  # for people: "The Garden of Forking Paths, build 3"
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.data.models.base import Base, new_id, now
+from slipway.archive.invisible_characters import escape_invisible
 
 RAW, RESUMABLE = "raw", "resumable"
 Phase = Literal["uploading", "checking", "done", "failed"]
@@ -73,6 +74,11 @@ class Upload(Base):
         if self.game_id is None:
             raise ValueError(f"upload {self.id} has no game yet")
         return self.game_id
+
+    @property
+    def shown_name(self) -> str:
+        """The file name for messages and pages: a name may hold characters that turn the text around it."""
+        return escape_invisible(self.file_name or "an archive")
 
     @property
     def build_key(self) -> str:

@@ -40,7 +40,7 @@ _CUT_THREADS = 2
 _LOOK_SECONDS = 0.25  # the maximum delay before a time limit is noticed
 _REPORT_SECONDS = 60.0
 _RELAXED_LOAD = 0.5  # then an overload is over
-# A supervisor without an answer would restart the process, so a full budget does not refuse this.
+# A supervisor without an answer would restart the process, so this is no call, and never refused.
 _LIVEZ = re.compile(rb"GET /livez[ ?]")
 # Live pages and waiting polls have budgets of their own, but get their places in their views. For a live page the path
 # is looked at too: the header alone would let every request through.
@@ -272,8 +272,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
 
     def enqueue_req(self, conn: Connection) -> None:
         if conn.counted is None:  # else its answer continues
-            slots = self._slots_of(conn)
-            conn.counted = CountedRequest(slots.arriving if slots else thread_budgets.calls)
+            conn.counted = CountedRequest(self._kind_of(conn))
         conn.counted.enter_thread()
         super().enqueue_req(conn)
 
@@ -285,6 +284,12 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         if slots := self._slots_of(conn):
             return not thread_budgets.may_arrive(slots)
         return load >= 1 and not _LIVEZ.match(conn.sock.received)
+
+    def _kind_of(self, conn: Connection) -> thread_budgets.InThreads:
+        if _LIVEZ.match(conn.sock.received):
+            return thread_budgets.probes
+        slots = self._slots_of(conn)
+        return slots.arriving if slots else thread_budgets.calls
 
     def _slots_of(self, conn: Connection) -> thread_budgets.Slots | None:
         """The slots for which this request asks in its view, while some are free. It is then no call."""

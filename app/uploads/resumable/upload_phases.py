@@ -64,8 +64,7 @@ def record_upload(
     session: Session, actor: Actor, action: str, upload: Upload, game: Game | None, **details: Any
 ) -> None:
     """Add an audit entry about an upload: of its game, or of its partner while it has none. Inside writing()."""
-    name = upload.file_name or "an archive"
-    subject = f"{game.title}, {name}" if game else name
+    subject = f"{game.title}, {upload.shown_name}" if game else upload.shown_name
     record(session, actor, action, subject, partner_id=upload.partner_id, game=game, **details)
 
 
@@ -81,7 +80,7 @@ def fail(session: Session, upload: Upload, refusal: Refusal) -> None:
         session,
         sender_of(upload),
         "build.refused",
-        game.title if game else upload.file_name or "an archive",
+        game.title if game else upload.shown_name,
         partner_id=upload.partner_id,
         game=game,
         code=refusal.code,

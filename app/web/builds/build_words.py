@@ -5,6 +5,7 @@ no percentage. "Reported 8 s ago" (the last report) and "since 10:02" (the start
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
@@ -297,9 +298,17 @@ def pack_words(pack: PackStatus | None) -> str:
 
 def refusal_words(code: str, reason: str) -> tuple[str, str]:
     """(state, what to do) of a rejected archive. "Failed check" is for archives that break a rule."""
-    problem, _, remedy = reason.partition(". ")
+    problem, remedy = _sentence_and_rest(reason)
     word = "Failed check" if code == "invalid_archive" else "Rejected"
     return f"{word}: {problem.rstrip('.')}", remedy
+
+
+def _sentence_and_rest(text: str) -> tuple[str, str]:
+    """The first sentence without its full stop, and what follows it. A full stop in a quoted name ends none."""
+    for found in re.finditer(r"\. ", text):
+        if text.count('"', 0, found.start()) % 2 == 0:
+            return text[: found.start()], text[found.end() :]
+    return text, ""
 
 
 def tab_title(name: str, found: Counter[str]) -> str:

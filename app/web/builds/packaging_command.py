@@ -6,7 +6,8 @@ import re
 
 # What the advice of slipway/archive tells people to run.
 _PROGRAMS = "7z|bsdtar|bzcat|chmod|gunzip|gzip|lz4cat|lzip|python3|tar|unrar|unzip|wsl|xzcat|zcat|zstdcat"
-_COMMAND = re.compile(rf"(.*?): ((?:COPYFILE_DISABLE=1 )?(?:{_PROGRAMS}) .+?)\.?", re.DOTALL)
+# Not after a quoted name: what looks like a command in it is its sender's, and is not offered for copying.
+_COMMAND = re.compile(rf'([^"]*?): ((?:COPYFILE_DISABLE=1 )?(?:{_PROGRAMS}) .+?)\.?', re.DOTALL)
 
 
 def split_command(advice: str) -> tuple[str, str]:

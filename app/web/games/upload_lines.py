@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from app.config.settings import settings
 from app.data.models.upload import Upload
 from app.web.frame.formats import Moment, format_size
-from slipway.archive.invisible_characters import escape_invisible
 
 WITHOUT_GAME_TITLE = "Uploads without a game yet"
 
@@ -31,7 +30,7 @@ def upload_line(upload: Upload) -> UploadLine:
     return UploadLine(
         id=upload.id,
         url=f"/uploads/{upload.id}",
-        name=escape_invisible(upload.file_name or "An archive"),
+        name=upload.shown_name if upload.file_name else "An archive",
         state="Checking" if upload.state == "checking" else "Uploading",
         size=upload.size,
         size_words=format_size(upload.size),

@@ -18,6 +18,7 @@ from app.web.palette.places import OF_A_GAME, OF_A_SERVER, Place, places_of
 MAX_RESULTS = 20
 MAX_PER_GROUP = 6
 MAX_RECENT_GAMES = 5
+MAX_WORDS = 12  # of a text; the others are ignored
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class _Found:
 def find(member: Member, text: str) -> list[Group]:
     """At most MAX_RESULTS results. The group with the best one is first. Without a text: recent games, pages and
     actions."""
-    wanted, found = search_words(text), _Found()
+    wanted, found = search_words(text)[:MAX_WORDS], _Found()
     if not wanted:
         if text.strip():
             return []

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.accounts import audit_history
+from app.accounts.actors import Actor
 from app.accounts.audit_history import PAGE_SIZE, HistoryFilter, HistoryPage, history
+from app.accounts.audit_log import record
 from app.data.database import writing
 from app.data.models.audit_record import AuditEntry
 from app.refusals import InvalidRequest
@@ -56,6 +58,15 @@ def everything(**wanted: object) -> list[int]:
         page = read(**wanted, after=page.next_cursor)
         found += subjects(page)
     return found
+
+
+def test_a_subject_that_is_too_long_is_cut(cast: Cast) -> None:
+    """Postgres refused it: an upload with a long name in a game with a long title could neither be cancelled nor swept,
+    and no other upload was swept after it."""
+    with writing() as session:
+        record(session, Actor("Noor"), "note.long", f"{'t' * 256}, {'f' * 255}", partner_id=cast.starlight.partner_id)
+    [entry] = read(oldest_first=False).entries[:1]
+    assert entry.subject == f"{'t' * 256}, {'f' * 41}…"
 
 
 def test_pages_of_both_orders_have_every_entry_once() -> None:

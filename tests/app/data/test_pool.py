@@ -79,10 +79,14 @@ def test_a_read_that_fails_before_the_database_leaves_no_connection_without_tran
     with pytest.raises(UnicodeEncodeError):
         REGION.first(id="\ud800")
 
-    with pytest.raises(RuntimeError, match="after the change"), writing() as session:
-        session.get_one(Server, "srv-01").region = "ams"
-        session.flush()
-        raise RuntimeError("after the change")
+    def change() -> None:
+        with writing() as session:
+            session.get_one(Server, "srv-01").region = "ams"
+            session.flush()
+            raise RuntimeError("after the change")
+
+    with pytest.raises(RuntimeError, match="after the change"):
+        change()
     assert REGION.first(id="srv-01") == "fra"
 
 

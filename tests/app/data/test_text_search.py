@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import unicodedata
+
 import pytest
 
-from app.data.text_search import match_rank, search_words
+from app.data import text_search
+from app.data.text_search import contains, fold, match_rank, search_words
 
 
 @pytest.mark.parametrize(
@@ -36,3 +40,21 @@ def test_words_are_what_stands_between_signs_and_spaces(text: str, words: list[s
 )
 def test_a_text_ranks_by_how_well_each_word_matches(wanted: str, rank: int | None) -> None:
     assert match_rank(search_words(wanted), search_words("Paper Lanterns")) == rank
+
+
+def test_no_accent_and_no_character_that_shows_nothing_stays() -> None:
+    folded = fold("".join(map(chr, range(sys.maxunicode + 1))))
+    assert not {"Mn", "Cf"} & set(map(unicodedata.category, folded))
+
+
+def test_a_search_folds_what_is_wanted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some letters fold to 18 others: a search of 10,000 audit entries for 256 of them took 7 seconds."""
+    wanted, folded = "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * 256, list[str]()
+
+    def counted(text: str) -> str:
+        folded.append(text)
+        return fold(text)
+
+    monkeypatch.setattr(text_search, "fold", counted)
+    assert not any(contains(wanted, (f"entry {number}",)) for number in range(100))
+    assert folded.count(wanted) == 1

@@ -71,9 +71,12 @@ class Server:
     def get(self, path: str) -> str:
         return self.http.request("GET", f"http://127.0.0.1:{self.port}{path}").data.decode()
 
+    def begin(self, path: str) -> Future[str]:
+        return self._pool.submit(self.get, path)
+
     def ask(self, path: str) -> Future[str]:
         """Returned once a worker thread has the request."""
-        answer = self._pool.submit(self.get, path)
+        answer = self.begin(path)
         wait_until(lambda: f"begun: {path}" in self.log.read_text(), 30, f"{path} is being worked on")
         return answer
 
@@ -187,12 +190,14 @@ def test_calls_over_the_budget_are_refused_at_once(tmp_path: Path) -> None:
         server.close()
 
 
-def test_requests_that_look_like_polls_take_no_places_of_calls(tmp_path: Path) -> None:
-    """They need no token. 700 connections that sent them kept all other calls refused for as long as they lasted."""
+def test_requests_that_pass_a_full_budget_take_no_places_of_calls(tmp_path: Path) -> None:
+    """They need no token. 700 connections that sent what looks like polls, or asked for /livez, kept all other calls
+    refused for as long as they lasted."""
     server = Server(tmp_path, SLIPWAY_CALLS="2", SLIPWAY_STREAMS="50")
     try:
-        flood = [server.ask("/dressed-up/servers/self/plan") for _ in range(4)]
-        wait_until(lambda: server.log.read_text().count("begun: /dressed-up") == 4, 30, "all are in threads")
+        flood = [server.begin(path) for path in ("/dressed-up/servers/self/plan", "/livez?waits") for _ in range(3)]
+        wait_until(lambda: server.log.read_text().count("begun: /dressed-up") == 3, 30, "all polls are in threads")
+        wait_until(lambda: server.log.read_text().count("begun: /livez") == 3, 30, "all probes are in threads")
         assert server.get("/") == "here"
         assert not any(future.done() for future in flood)
     finally:

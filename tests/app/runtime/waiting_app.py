@@ -64,6 +64,7 @@ def _held(hold: Callable[[Callable[[_Held], None]], None]) -> Iterator[bytes]:
 _ANSWERS: dict[str, Callable[[], str]] = {
     "/until-stopping": _until_stopping,
     "/until-cut": _until_cut,
+    "/livez?waits": _until_stopping,
     "/dressed-up/servers/self/plan": _until_stopping,  # looks like a poll, and never asks for a slot
     "/until-killed": _until_killed,
     "/limits": _limits,
@@ -71,7 +72,7 @@ _ANSWERS: dict[str, Callable[[], str]] = {
 
 
 def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-    path = environ["PATH_INFO"]
+    path = environ["PATH_INFO"] + (f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] == "waits" else "")
     if path == "/fails":
         raise RuntimeError("fails on purpose")
     logging.getLogger("gunicorn.error").info("begun: %s", path)

