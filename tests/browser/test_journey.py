@@ -103,7 +103,7 @@ def test_a_dropped_file_gets_to_three_servers_and_a_lost_server_comes_back(
     page.get_by_label("Tags").fill("Visual Novel")
     page.get_by_label("Description").fill("Lanterns, made of paper.")
     page.get_by_role("button", name="Register the game").click()
-    expect(page.locator("#uploads-here .upload")).to_contain_text("Live on 3 of 3", timeout=60_000)
+    expect(page.locator("#uploads-here .upload")).to_contain_text("Went live on 3 servers", timeout=60_000)
     for server in ("srv-01", "srv-02", "srv-03"):
         expect(page.locator(f"#c1-{server}")).to_contain_text("Cached", timeout=60_000)
     effort.assert_documented("Register the first game and get its build to every server", page, has_long_form=True)

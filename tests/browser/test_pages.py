@@ -207,6 +207,20 @@ def test_everything_works_without_a_script(chromium: Browser, site: LiveServer, 
     context.close()
 
 
+def test_another_page_begins_at_its_top(sign_in: SignIn, page: Page, cast: Cast, catalog: None) -> None:
+    sign_in(cast.starlight.owner)
+    page.set_viewport_size({"width": 1280, "height": 400})
+    page.goto("/games/garden-of-forking-paths")
+    page.evaluate("window.sameDocument = true")
+    link = page.locator("#builds a[href$='/builds/1']")
+    link.scroll_into_view_if_needed()
+    assert page.evaluate("scrollY") > 0
+    link.click()
+    expect(page).to_have_url(re.compile(r"/builds/\d+$"))
+    assert page.evaluate("scrollY") == 0
+    assert page.evaluate("window.sameDocument")
+
+
 def test_no_page_scrolls_sideways(sign_in: SignIn, page: Page, cast: Cast, catalog: None) -> None:
     def look() -> None:
         with_fonts(page)

@@ -72,7 +72,7 @@ def capacity_figures(overview: FleetOverview, stored: int) -> list[server_words.
         figures.append(("Least room", number, f"{unit} on {least.id}"))
     return [
         *figures,
-        ("Near their floor", f"{near:,}", f"of {counted(len(known), 'disk')}"),
+        ("Disks nearly full", f"{near:,}", f"of {len(known):,}"),
         server_words.figure("Still to send", format_size(overview.bytes_to_send)),
         server_words.figure("Builds in storage", format_size(stored)),
     ]

@@ -148,11 +148,13 @@ def _outcome(action: BulkAction, found: BulkOutcome) -> str:
 
 
 def _choice(server: FleetServer) -> ServerChoice:
+    # "Healthy" would not say why it is listed.
+    only_full = server.state == "healthy" and server.is_near_floor
     return ServerChoice(
         id=server.id,
         region=server.region,
-        icon=server_words.STATE_ICONS[server.state],
-        words=server_words.fleet_state(server),
+        icon="warning" if only_full else server_words.STATE_ICONS[server.state],
+        words=("Disk nearly full",) if only_full else server_words.fleet_state(server),
         bad=server.state in {"failed", "conflict"},
         disk=server.disk_percent,
         disk_words=format_part(server.disk_used, server.disk_total, 2) if server.disk_total else "",

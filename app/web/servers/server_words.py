@@ -150,7 +150,11 @@ def no_contact_banner(servers: Sequence[PartnerServer]) -> tuple[Phrase, str] | 
         names = some_names([server.id for server in silent], len(silent))
         what = (f"No contact with {len(silent)} servers: {names}",)
     one = len(silent) == 1
-    continues = "It continues automatically when it reports" if one else "They continue automatically when they report"
+    continues = (
+        f"{silent[0].id} continues automatically when it reports"
+        if one
+        else "The silent servers continue automatically when they report"
+    )
     others = sum(server.state not in {"no_contact", "not_started"} for server in servers)
     if not others:
         return what, f"{continues} again. Their cached builds stay there. Operators of the platform see this too."

@@ -12,12 +12,12 @@ from app.web.frame.formats import Moment, Phrase
 
 _NEW_KEY_AGE = timedelta(days=7)
 _ENDS_SOON = timedelta(days=14)
+_NEVER: Phrase = ("Never",)
 
 
 @dataclass(frozen=True)
 class KeyLine:
-    """One key. `used` is its last use and when it expires. `ends_soon`: whether it needs a successor now; `rolled`:
-    whether it has one."""
+    """One key. `used`: its last use. `ends_soon`: whether it needs a successor now; `rolled`: whether it has one."""
 
     id: str
     name: str
@@ -25,6 +25,7 @@ class KeyLine:
     scopes: Sequence[str]
     created: Moment
     used: Phrase
+    expires: Phrase
     ends_soon: bool
     rolled: bool
 
@@ -63,14 +64,14 @@ def app_keys(app: App, keys: Sequence[ApiKey]) -> AppKeys:
 
 
 def _line(key: ApiKey) -> KeyLine:
-    name, used, ends_soon = key.name or "Unnamed", _last_use(key), False
+    name, expires, ends_soon = key.name or "Unnamed", _NEVER, False
     if key.expires_at:
         ends_soon = key.expires_at - now() < _ENDS_SOON
-        used = (*used, " · Expires ", Moment(key.expires_at, "end" if ends_soon else "day"))
-    if key.expires_at and key.rolled:
-        name, used = f"{name}, old", ("Works until ", Moment(key.expires_at, "end"))
+        expires = (Moment(key.expires_at, "end" if ends_soon else "day"),)
+    if key.rolled:
+        name = f"{name}, old"
     created = Moment(key.created_at, "made")
-    return KeyLine(key.id, name, key.hint, key.scopes, created, used, ends_soon, key.rolled)
+    return KeyLine(key.id, name, key.hint, key.scopes, created, _last_use(key), expires, ends_soon, key.rolled)
 
 
 def _last_use(key: ApiKey) -> Phrase:

@@ -12,6 +12,18 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
   if (detail.elt.closest("#dialog")) detail.headers["X-Dialog"] = "yes"; // app/web/frame/dialogs.py
 });
 
+let pathBefore = "";
+document.addEventListener("htmx:beforeSwap", () => {
+  pathBefore = location.pathname;
+});
+
+// Another page begins at its top, as after a whole page load. The same page with another filter, or after one of its
+// forms, stays where it is; an address with a fragment is scrolled by htmx.
+document.addEventListener("htmx:afterSwap", ({ detail }) => {
+  if (!detail.boosted || detail.target !== document.body) return;
+  if (location.pathname !== pathBefore && !location.hash) scrollTo({ top: 0, behavior: "instant" });
+});
+
 // A followed link shows the page that it leads to, "not found" too. A form that needs a change is shown where the
 // server wants it. A fragment that failed, or a line of text, is never swapped in.
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {

@@ -15,6 +15,7 @@ declare global {
     "htmx:confirm": CustomEvent<{ elt: Element; verb: string; issueRequest: (skipConfirmation?: boolean) => void }>;
     "htmx:beforeHistoryUpdate": CustomEvent<{ history: { type: "push" | "replace"; path: string } }>;
     "htmx:beforeSwap": CustomEvent<HtmxBeforeSwapDetails>;
+    "htmx:afterSwap": CustomEvent<Partial<HtmxResponseInfo>>;
     "htmx:oobBeforeSwap": CustomEvent<{ target: HTMLElement; fragment: DocumentFragment }>;
     // After a swap without a request (a poll's answer) only the target is there.
     "htmx:afterSettle": CustomEvent<Partial<HtmxResponseInfo>>;

@@ -68,7 +68,7 @@ def test_a_healthy_server_with_a_nearly_full_disk_needs_attention(operator: Visi
     fleet_scenes.columns("srv-02", **full)
     (line,) = rows(operator.get(PAGE).text)
     assert "srv-02" in line
-    assert "Healthy 95 %" in line
+    assert "Disk nearly full 95 %" in line
 
 
 def test_capacity_is_shown_at_a_glance(operator: Visitor, garden: str) -> None:
@@ -76,7 +76,7 @@ def test_capacity_is_shown_at_a_glance(operator: Visitor, garden: str) -> None:
     for figure in (
         "Room for builds 3.4 TiB",
         "Least room 7.5 GiB on srv-04",
-        "Near their floor 1 of 6 disks",
+        "Disks nearly full 1 of 6",
         "Builds in storage 33.2 GiB",
     ):
         assert figure in text

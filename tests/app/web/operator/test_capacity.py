@@ -33,7 +33,7 @@ def test_disks_are_listed_by_room_above_their_floor(operator: Visitor, six_serve
     assert names == ["srv-02", "srv-04", "srv-05", "srv-01", "srv-06", "srv-03"]
     text = plain(page)
     assert "Least room 0 B on srv-02" in text
-    assert "Near their floor 2 of 6 disks" in text
+    assert "Disks nearly full 2 of 6" in text
     assert re.search(r"srv-02 \S+ At its floor", text)
     assert re.search(r"srv-04 \S+ 7\.5 GiB of room, near its floor", text)
     assert re.search(r"srv-03 \S+ 967 GiB of room ", text)

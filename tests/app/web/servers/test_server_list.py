@@ -105,12 +105,12 @@ def test_the_head_counts_and_the_title_carries_the_worst(owner: Visitor, garden:
 def test_a_lost_server_is_said_first(owner: Visitor, cast: Cast, garden: str) -> None:
     text = plain(owner.get(PAGE).text)
     assert "No contact with srv-06 since" in text
-    assert "Players are sent to the other 5 servers. It continues automatically when it reports again" in text
+    assert "Players are sent to the other 5 servers. srv-06 continues automatically when it reports again" in text
     scenes.servers_report(silent=["srv-05", "srv-06"])
     fleet_scenes.noticed(cast.starlight.partner_id)
     again = plain(owner.get(PAGE).text)
     assert "No contact with 2 servers: srv-05, srv-06" in again
-    assert "the other 4 servers. They continue automatically when they report again" in again
+    assert "the other 4 servers. The silent servers continue automatically when they report again" in again
     scenes.servers_report(silent=[f"srv-0{n}" for n in range(1, 7)])
     fleet_scenes.noticed(cast.starlight.partner_id)
     assert "nothing for you to do" not in plain(owner.get(PAGE).text)

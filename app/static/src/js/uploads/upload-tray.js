@@ -27,6 +27,10 @@ export function drawTray() {
   const page = here();
   if (page) page.hidden = !page.childElementCount;
   const count = need(box, ".rows", HTMLElement).childElementCount;
+  if (foldedAsDone && !isDone(box)) {
+    foldedAsDone = false;
+    setFolded(box, false);
+  }
   box.hidden = !count;
   need(box, ".sum", HTMLElement).textContent = counted(count, "upload");
   // The page is longer by the tray's height, so that everything can be scrolled out from under it. The height is set on
@@ -59,17 +63,42 @@ setInterval(() => {
   if (uploads.list.some((upload) => upload.is("held", "stopped"))) drawAll();
 }, 1000);
 
-onLoad(drawAll);
+onLoad((root) => {
+  drawAll();
+  const box = tray();
+  if (root === document.body && box && !box.classList.contains("folded") && isDone(box)) {
+    foldedAsDone = true;
+    setFolded(box, true);
+    drawTray();
+  }
+});
 
 // --- folding
 
-/** @param {boolean} folded */
-function fold(folded) {
-  const box = needId("uploads", HTMLElement);
+// On the next page a tray of finished uploads makes way. One that is under way or has failed opens it again.
+let foldedAsDone = false;
+
+/** @param {HTMLElement} box */
+function isDone(box) {
+  const done = uploads.list.filter((upload) => upload.is("ready", "live") && box.contains(elementOf(upload)));
+  return done.length > 0 && done.length === need(box, ".rows", HTMLElement).childElementCount;
+}
+
+/**
+ * @param {HTMLElement} box
+ * @param {boolean} folded
+ */
+function setFolded(box, folded) {
   const button = need(box, ".fold-tray", HTMLElement);
   box.classList.toggle("folded", folded);
   button.setAttribute("aria-expanded", String(!folded));
   need(button, ".vh", HTMLElement).textContent = folded ? "Expand the uploads" : "Collapse the uploads";
+}
+
+/** @param {boolean} folded */
+function fold(folded) {
+  foldedAsDone = false;
+  setFolded(needId("uploads", HTMLElement), folded);
   drawTray();
 }
 

@@ -6,6 +6,7 @@ import { counted } from "../counted.js";
  * @typedef {import("./upload.js").Upload} Upload
  * @typedef {import("./upload.js").Retry} Retry
  * @typedef {import("./upload.js").Stopped} Stopped
+ * @typedef {import("./upload.js").Live} Live
  * @typedef {import("./upload-api.js").UploadRefusal} UploadRefusal
  *
  * The phase, which is set apart, and the facts after it.
@@ -56,11 +57,22 @@ export function words(upload) {
     case "ready":
       return state.unchanged ? [`Ready: the same as build ${state.build}`, ""] : ["Ready", ` · build ${state.build}`];
     case "live":
-      if (!state.rollout?.servers) return [`Build ${state.build} is live`, ""];
-      return [`Live on ${state.rollout.cached} of ${state.rollout.servers}`, ` · build ${state.build}`];
+      return liveWords(state);
     case "failed":
       return [progress.sent && progress.sent < upload.size ? `Stopped at ${sent}` : "Rejected", `: ${state.reason}`];
   }
+}
+
+/**
+ * Once the build is everywhere, nobody looks again whether it still is the live one: the words are about the past.
+ * @param {Live} state
+ * @returns {Words}
+ */
+function liveWords({ build, rollout }) {
+  if (!rollout?.servers) return [`Build ${build} went live`, ""];
+  const { cached, servers } = rollout;
+  const phase = cached < servers ? `Live on ${cached} of ${servers}` : `Went live on ${counted(servers, "server")}`;
+  return [phase, ` · build ${build}`];
 }
 
 /** @param {Retry | null} retry */
