@@ -50,14 +50,16 @@ Phase = Literal["uploading", "checking", "done", "failed"]
 
 
 class UploadRequestWithoutGame(Shape):
-    """`versionLabel`: your own name for the build, such as "1.4.2". `partSize`: bytes per part, smaller for a slow
-    line; the response has the size that is used. Whether the build goes live by itself is the setting of its game."""
+    """`release`: whether the build goes live by itself. The default is the game's setting. `versionLabel`: your own
+    name for the build, such as "1.4.2". `partSize`: bytes per part, smaller for a slow line; the response has the size
+    that is used."""
 
     file_name: FileName
     size: Size
     checksum: Checksum | None = None
     note: Note | None = None
     version_label: VersionLabel | None = None
+    release: bool | None = None
     part_size: PartSize | None = None
 
 
@@ -67,20 +69,13 @@ class GameOfUpload(Shape):
     game: Slug
 
 
-class UploadRequest(Shape):
+class UploadRequest(UploadRequestWithoutGame):
     """`release`: whether the build goes live by itself. The default is the game's setting. `versionLabel`: your own
     name for the build, such as "1.4.2". `base`: the file is an update file that was made against this build
     (docs/pack-format.md). `partSize`: bytes per part, smaller for a slow line; the response has the size that is used.
     """
 
-    file_name: FileName
-    size: Size
-    checksum: Checksum | None = None
-    note: Note | None = None
-    version_label: VersionLabel | None = None
-    release: bool | None = None
     base: BuildNumber | None = None
-    part_size: PartSize | None = None
 
 
 class PartsRequest(Shape):

@@ -56,6 +56,7 @@ def begin(caller: Caller, body: schemas.UploadRequestWithoutGame) -> Result:
         body.checksum,
         body.note or None,
         version_label=body.version_label or None,
+        release=body.release,
         part_size=body.part_size,
     )
     return upload_opened(UploadState(open_upload_without_game(caller.partner, new, caller.actor), []), None)

@@ -85,6 +85,14 @@ def test_it_is_sent_first_and_becomes_a_build_of_the_game_it_is_given(app: Flask
     assert is_clean()
 
 
+def test_it_may_say_itself_that_its_build_does_not_go_live(app: Flask, sender: Sender) -> None:
+    upload = sent_early(sender, release=False)
+    body(give(sender, upload))
+    body(sender.ask("POST", f"{EARLY}/{upload['id']}/complete"))
+    assert examine(upload["id"]) is Outcome.DONE
+    assert body(sender.ask("GET", f"{EARLY}/{upload['id']}"))["released"] is False
+
+
 def test_its_later_game_decides_whether_the_build_goes_live(app: Flask, sender: Sender, early: dict[str, Any]) -> None:
     body(sender.change(autoRelease=False))
     body(give(sender, early))
