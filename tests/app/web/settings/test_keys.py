@@ -107,9 +107,7 @@ def test_a_key_can_be_made_to_expire_and_the_list_says_when(owner: Visitor, key:
     assert ends is not None
     assert timedelta(days=89) < ends - now() <= timedelta(days=90)
     listed = plain(owner.get(PAGE).text)
-    assert re.search(
-        rf"Nightly {ID} pp_\S+ .*read upload .* Not used yet {ends.day} {ends:%b %Y} Roll", listed
-    )
+    assert re.search(rf"Nightly {ID} pp_\S+ .*read upload .* Not used yet {ends.day} {ends:%b %Y} Roll", listed)
     assert "Last used Expires Actions" in listed
     assert re.search(rf"Release pipeline {ID} .* Never Roll", listed)
     refused = owner.post(PAGE, filled(owner, name="Other", expires="-5"))
@@ -259,10 +257,8 @@ def test_rolling_shows_the_new_key_and_until_when_the_old_one_works(
     words = plain(answer.text)
     assert "Copy the new key for CI now" in words
     assert f"Scopes: read, upload. The old key {key.hint} works until" in words
-    assert re.search(
-        rf"Release pipeline, old {ID} {re.escape(key.hint)} .*read upload .* Not used yet \d+ \w+, \d\d:\d\d UTC Revoke now",
-        words,
-    )
+    assert re.search(rf"Release pipeline, old {ID} {re.escape(key.hint)} .*read upload ", words)
+    assert re.search(r"Not used yet \d+ \w+, \d\d:\d\d UTC Revoke now", words)
     assert client.get("/api/partners/games", headers=bearer(secret)).status_code == 200
 
 
