@@ -193,6 +193,15 @@ def test_several_files_go_one_after_the_other_and_stay_across_pages(lanterns: Pa
     held.pop().continue_()
     expect(tray.locator(".upload").nth(0)).to_have_attribute("data-phase", "live")
     expect(tray.locator(".upload").nth(1)).to_contain_text("Uploading")
+    page.get_by_role("link", name="Servers", exact=True).click()
+    expect(page.locator("h1")).to_have_text("Servers")
+    expect(tray.locator(".upload").nth(1)).to_be_visible()  # one is not finished
+    for request in held:
+        request.continue_()
+    expect(tray.locator(".upload").nth(1)).to_have_attribute("data-phase", "live")
+    page.get_by_role("link", name="Games", exact=True).first.click()
+    expect(tray.get_by_role("button", name="Expand the uploads")).to_be_visible()
+    expect(tray.locator(".upload").first).to_be_hidden()
     assert complaints == []
 
 

@@ -63,15 +63,7 @@ setInterval(() => {
   if (uploads.list.some((upload) => upload.is("held", "stopped"))) drawAll();
 }, 1000);
 
-onLoad((root) => {
-  drawAll();
-  const box = tray();
-  if (root === document.body && box && !box.classList.contains("folded") && isDone(box)) {
-    foldedAsDone = true;
-    setFolded(box, true);
-    drawTray();
-  }
-});
+onLoad(drawAll);
 
 // --- folding
 
@@ -101,6 +93,15 @@ function fold(folded) {
   setFolded(needId("uploads", HTMLElement), folded);
   drawTray();
 }
+
+document.addEventListener("htmx:afterSettle", ({ detail }) => {
+  const box = tray();
+  const isNewPage = detail.boosted && detail.target === document.body;
+  if (!isNewPage || !box || box.classList.contains("folded") || !isDone(box)) return;
+  foldedAsDone = true;
+  setFolded(box, true);
+  drawTray();
+});
 
 function showUploads() {
   const box = needId("uploads", HTMLElement);
