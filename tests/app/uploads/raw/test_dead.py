@@ -59,6 +59,11 @@ def receivers(gunicorn: Gunicorn) -> list[int]:
     return found
 
 
+def kill_all(master: int) -> None:
+    for pid in tree(master):
+        os.kill(pid, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("killed", ["everything", "the worker"])
 def test_what_a_killed_process_received_is_swept_when_the_next_one_starts(
     world: World, gunicorn: Gunicorn, archive: bytes, killed: str
@@ -77,7 +82,9 @@ def test_what_a_killed_process_received_is_swept_when_the_next_one_starts(
     assert upload(gunicorn.port, world.key, slug, archive).status == 200
 
 
-def test_an_upload_outlives_a_reload_of_the_server(world: World, gunicorn: Gunicorn, archive: bytes) -> None:
+def test_an_upload_outlives_a_reload_of_the_server(
+    world: World, gunicorn: Gunicorn, archive: bytes, request: pytest.FixtureRequest
+) -> None:
     """SIGHUP: a new worker starts while the old one finishes what it has begun."""
     slug = world.new_game()
     assert gunicorn.process is not None
@@ -85,6 +92,9 @@ def test_an_upload_outlives_a_reload_of_the_server(world: World, gunicorn: Gunic
     with begun(world, gunicorn, slug, archive) as sending:
         gunicorn.process.send_signal(signal.SIGHUP)
         wait_until(lambda: len(receivers(gunicorn)) == 2, 30, "the new worker has looked whether it is alone")
+        (new,) = set(receivers(gunicorn)) - {old}
+        master = psutil.Process(new).ppid()  # nobody's child once the old one has ended
+        request.addfinalizer(lambda: kill_all(master))
         answer = sending.send(archive[17 * MIB :]).answer()
     assert (answer.status, answer.json["build"]) == (200, 1)
     wait_until(lambda: not is_alive(old), 20, "the old worker has ended")
