@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -121,8 +122,11 @@ class Reader:
     @contextmanager
     def _noting(self) -> Iterator[None]:
         self.queries = []
+        reading = threading.get_ident()  # other threads of the app look for changes of other processes meanwhile
 
         def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+            if threading.get_ident() != reading:
+                return
             if statement.startswith("SELECT") and not is_key_check(parameters):
                 self.queries.append((statement, parameters))
 
