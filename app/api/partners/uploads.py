@@ -10,13 +10,12 @@ from app.accounts.callers import Caller
 from app.api.api_rate_limits import PARTS_LIMIT, UPLOAD_LIMIT
 from app.api.apis import PARTNERS
 from app.api.partners import upload_schemas as schemas
-from app.api.partners.checksum_header import announced_sha256
 from app.api.partners.upload_answers import part_addresses, upload_detail, upload_list, upload_opened
+from app.api.partners.upload_requests import announced, completed, require_release
 from app.api.pipeline import RUN_AGAIN, Result
 from app.data.models.game import Game
 from app.data.models.upload import Upload
-from app.topics.queue import enqueue
-from app.uploads.resumable import completion, part_urls, uploads
+from app.uploads.resumable import part_urls, uploads
 from app.uploads.resumable.uploads import UploadState, find_upload
 
 bp = Blueprint("partner_uploads", __name__, url_prefix="/api/partners/games/<slug>/uploads")
@@ -39,18 +38,8 @@ def replay_begin(caller: Caller, game: Game, body: schemas.UploadRequest, replay
     free_refusals=(Exception,),  # it began no upload
 )
 def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Result:
-    if body.release and not game.auto_release:
-        caller.require("write")  # the game does not release builds by itself, so this request does
-    new = uploads.NewUpload(
-        body.file_name,
-        body.size,
-        body.checksum,
-        body.note or None,
-        body.release,
-        base=body.base,
-        version_label=body.version_label or None,
-        part_size=body.part_size,
-    )
+    require_release(caller, game, body.release)
+    new = announced(body, body.base)
     return upload_opened(UploadState(uploads.open_upload(game, new, caller.actor), []), game.slug)
 
 
@@ -105,10 +94,7 @@ def sign(caller: Caller, game: Game, target: Upload, body: schemas.PartsRequest)
     takes_checksum=True,
 )
 def complete(caller: Caller, game: Game, target: Upload) -> Result:
-    upload = completion.complete(target, announced_sha256())
-    if upload.state == "checking":
-        enqueue("check_upload", upload.id)
-    return Result(upload_detail(UploadState(upload, []), game.slug))
+    return Result(upload_detail(completed(target), game.slug))
 
 
 @bp.delete("/<upload_id>")

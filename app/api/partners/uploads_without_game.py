@@ -12,13 +12,12 @@ from app.accounts.callers import Caller
 from app.api.api_rate_limits import PARTS_LIMIT, UPLOAD_LIMIT
 from app.api.apis import PARTNERS
 from app.api.partners import upload_schemas as schemas
-from app.api.partners.checksum_header import announced_sha256
 from app.api.partners.upload_answers import part_addresses, upload_detail, upload_list, upload_opened
+from app.api.partners.upload_requests import announced, completed, require_release
 from app.api.pipeline import RUN_AGAIN, Result
 from app.catalog.game_lookup import find_game
 from app.data.models.upload import Upload
-from app.topics.queue import enqueue
-from app.uploads.resumable import completion, part_urls, uploads
+from app.uploads.resumable import part_urls, uploads
 from app.uploads.resumable.uploads import UploadState
 from app.uploads.resumable.uploads_without_game import (
     find_upload_of_partner,
@@ -50,16 +49,8 @@ def replay_begin(caller: Caller, body: schemas.UploadRequestWithoutGame, replay_
     free_refusals=(Exception,),  # it began no upload
 )
 def begin(caller: Caller, body: schemas.UploadRequestWithoutGame) -> Result:
-    new = uploads.NewUpload(
-        body.file_name,
-        body.size,
-        body.checksum,
-        body.note or None,
-        version_label=body.version_label or None,
-        release=body.release,
-        part_size=body.part_size,
-    )
-    return upload_opened(UploadState(open_upload_without_game(caller.partner, new, caller.actor), []), None)
+    upload = open_upload_without_game(caller.partner, announced(body), caller.actor)
+    return upload_opened(UploadState(upload, []), None)
 
 
 @bp.get("")
@@ -108,6 +99,7 @@ def sign(caller: Caller, target: Upload, body: schemas.PartsRequest) -> Result:
 )
 def give(caller: Caller, target: Upload, body: schemas.GameOfUpload) -> Result:
     game = find_game(caller.partner, body.game)
+    require_release(caller, game, target.release)
     return Result(upload_detail(UploadState(give_game(target, game), None), game.slug))
 
 
@@ -122,10 +114,7 @@ def give(caller: Caller, target: Upload, body: schemas.GameOfUpload) -> Result:
 )
 def complete(caller: Caller, target: Upload) -> Result:
     slug = slug_of_game(target)
-    upload = completion.complete(target, announced_sha256())
-    if upload.state == "checking":
-        enqueue("check_upload", upload.id)
-    return Result(upload_detail(UploadState(upload, []), slug))
+    return Result(upload_detail(completed(target), slug))
 
 
 @bp.delete("/<upload_id>")

@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.accounts.build_quota import build_quota
+from app.accounts.keys import create_key
 from app.catalog.game_lookup import find_game
 from app.catalog.partner_removal import close_partner, remove_partner
 from app.data.extensions import db
@@ -91,6 +92,19 @@ def test_it_may_say_itself_that_its_build_does_not_go_live(app: Flask, sender: S
     body(sender.ask("POST", f"{EARLY}/{upload['id']}/complete"))
     assert examine(upload["id"]) is Outcome.DONE
     assert body(sender.ask("GET", f"{EARLY}/{upload['id']}"))["released"] is False
+
+
+@one_database
+def test_a_key_that_may_not_release_cannot_do_it_by_giving_it_a_game(app: Flask, sender: Sender, cast: Cast) -> None:
+    """The game is not known when the upload begins, so its setting is looked at when it is given."""
+    owner = db.session.get_one(Partner, cast.starlight.partner_id)
+    machine = Sender(sender.client, create_key(owner, "Build machine", ["read", "upload"], CAST)[1])
+    asked, quiet = (sent_early(machine, game_archive(seed=seed), release=bool(seed)) for seed in (1, 0))
+    body(sender.change(autoRelease=False))
+    assert "'write'" in refused(give(machine, asked), 403, "forbidden")
+    assert body(sender.ask("GET", f"{EARLY}/{asked['id']}"))["game"] is None, "nothing was changed"
+    body(give(machine, quiet))
+    body(give(sender, asked))
 
 
 def test_its_later_game_decides_whether_the_build_goes_live(app: Flask, sender: Sender, early: dict[str, Any]) -> None:
