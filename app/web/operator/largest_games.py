@@ -11,8 +11,7 @@ from app.images.shown_images import ShownImage
 from app.uploads.storage_usage import GameUsage, usage_by_game
 from app.web.frame.formats import counted, format_size
 from app.web.frame.image_tags import Picture, game_thumbnail
-
-MAX_SHOWN_GAMES = 10
+from app.web.settings.quota_page import MAX_SHOWN_GAMES
 
 
 @dataclass(frozen=True)
