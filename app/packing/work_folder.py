@@ -15,11 +15,11 @@ from app.config.settings import Settings
 from app.data.models.game import Build
 from app.packing.pack_claims import NoRoom
 from slipway.client.sizes import format_size
+from slipway.packs.format.pack_format import HASH_BYTES, RULES
 
 _PREFIX = "slipway-pack-"
 _FILE_OVERHEAD = 4096  # bytes of the disk that a file takes beside its content, at most
-_HASH_BYTES = 32  # per chunk, in a file beside the build
-_MIN_CHUNK_BYTES = 16 * 2**10  # but for the last chunk of each file
+_MIN_CHUNK_BYTES = min(RULES.min_bytes, RULES.run_min_bytes)  # but for the last chunk of each file
 _AGAIN = "It is tried again every 10 minutes. The operator finds the figures in the log."
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -106,7 +106,8 @@ def check_free(settings: Settings, build: Build) -> None:
 
 def _check_room(parent: Path, settings: Settings, build: Build) -> None:
     needed = build.unpacked_bytes + build.members * _FILE_OVERHEAD
-    needed += _HASH_BYTES * (build.members + build.unpacked_bytes // _MIN_CHUNK_BYTES)
+    # The hashes of its chunks are in a file beside it.
+    needed += HASH_BYTES * (build.members + build.unpacked_bytes // _MIN_CHUNK_BYTES)
     budget = settings.pack_disk_bytes
     if budget is not None and needed > budget:
         raise NoRoom(

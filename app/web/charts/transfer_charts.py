@@ -31,13 +31,13 @@ _DAYS = ColumnWords(
 def hours_chart(hours: Sequence[Transferred]) -> ColumnChart | None:
     """None if nothing was transferred."""
     points = [Point((Moment(hour.begin, "end"),), Moment(hour.begin, "end").plain, hour.bytes) for hour in hours]
-    return _chart(_HOURS, points, f"{counted(len(hours), 'hour')}")
+    return _chart(_HOURS, points, counted(len(hours), "hour"))
 
 
 def days_chart(days: Sequence[Transferred]) -> ColumnChart | None:
     """None if nothing was transferred. Days are those of UTC: the sums are made before a reader's zone is known."""
     points = [Point((_day(day.begin),), _day(day.begin), day.bytes) for day in days]
-    return _chart(_DAYS, points, f"{counted(len(days), 'day')}")
+    return _chart(_DAYS, points, counted(len(days), "day"))
 
 
 def _chart(words: ColumnWords, points: Sequence[Point], span: str) -> ColumnChart | None:

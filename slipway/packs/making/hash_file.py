@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from slipway.closing_context import ClosingContext
 from slipway.packs.tree_files import write_at
 
 
-class HashFile:
+class HashFile(ClosingContext):
     """GrowingHashes. The file has no name, and is gone when this is closed or the process ends, however it ends. Once
     it is complete, several threads may read it."""
 
@@ -36,11 +35,3 @@ class HashFile:
     def close(self) -> None:
         """Indexes with these hashes cannot be used any more."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
