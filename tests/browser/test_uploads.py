@@ -109,14 +109,21 @@ def archive(tmp_path: Path) -> Path:
     return path
 
 
-def half_way(page: Page, archive: Path) -> None:
-    """One part of the archive is stored, the others do not get through until LATER_PARTS are routed no more."""
+def half_way(page: Page, archive: Path) -> list[Route]:
+    """One part of the archive is stored, the others do not get through until LATER_PARTS are routed no more. Returns
+    the requests that are held."""
     held: list[Route] = []
     page.route(LATER_PARTS, lambda route: held.append(route))
     sent = parts_sent(page)
     page.locator("#drop-file").set_input_files(archive)
     expect(page.locator(".upload")).to_contain_text("Uploading 47\u00a0%")
     wait_for(page, lambda: len(sent) == 1 and len(held) == 2)
+    return held
+
+
+def let_go(held: list[Route]) -> None:
+    for route in held:
+        route.continue_()
 
 
 def test_a_chosen_file_becomes_a_live_build_without_a_reload(lanterns: Page, complaints: list[str]) -> None:
@@ -196,8 +203,7 @@ def test_several_files_go_one_after_the_other_and_stay_across_pages(lanterns: Pa
     page.get_by_role("link", name="Servers", exact=True).click()
     expect(page.locator("h1")).to_have_text("Servers")
     expect(tray.locator(".upload").nth(1)).to_be_visible()  # one is not finished
-    for request in held:
-        request.continue_()
+    let_go(held)
     expect(tray.locator(".upload").nth(1)).to_have_attribute("data-phase", "live")
     page.get_by_role("link", name="Games", exact=True).first.click()
     expect(tray.get_by_role("button", name="Expand the uploads")).to_be_visible()
@@ -379,8 +385,7 @@ def test_a_new_games_archive_is_sent_while_its_form_is_filled_in(
     theirs = signed_in(context, cast.starlight.viewer, "/games")
     expect(theirs.locator("#other-uploads li")).to_contain_text("Uploading 47\u00a0% · 5.0 of 10.5\u00a0MiB")
 
-    for route in held:
-        route.continue_()
+    let_go(held)
     page.unroute(LATER_PARTS)
     expect(page.locator("#uploads-here .upload")).to_contain_text("its check begins when its game is registered")
     fill_in(page)
@@ -570,11 +575,9 @@ def test_an_upload_goes_on_after_signing_in_again(lanterns: Page, archive: Path,
     page = lanterns
     page.route(LIVE_UPDATES, lambda route: route.abort())  # otherwise these notice the end of the session first
     page.reload()
-    half_way(page, archive)
+    held = half_way(page, archive)
     end_session(cast)
-    page.unroute(LATER_PARTS)
-    page.get_by_role("button", name="Pause: lanterns.tar.gz").click()
-    page.get_by_role("button", name="Resume: lanterns.tar.gz").click()
+    let_go(held)  # storage takes them without a session, but completing needs one
     sign_in_again(page, cast.starlight.owner)
     expect(page.locator("#uploads-here .upload")).to_have_attribute("data-phase", "live")
 
@@ -584,12 +587,10 @@ def test_live_updates_that_find_no_session_do_not_leave_a_page_with_an_upload(
 ) -> None:
     page = lanterns
     page.evaluate("window.sameDocument = true")
-    half_way(page, archive)
+    held = half_way(page, archive)
     end_session(cast)
     sign_in_again(page, cast.starlight.owner)  # it is asked without a press
-    page.unroute(LATER_PARTS)
-    page.get_by_role("button", name="Pause: lanterns.tar.gz").click()
-    page.get_by_role("button", name="Resume: lanterns.tar.gz").click()
+    let_go(held)
     expect(page.locator("#uploads-here .upload")).to_have_attribute("data-phase", "live")
     expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
     assert page.evaluate("window.sameDocument")
