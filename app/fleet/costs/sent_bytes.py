@@ -83,7 +83,7 @@ def _fetched_indexes(
         if source is not None and source.build_id in _without_index(others):
             sources[copy.build_id] = source.build_id
     query = select(BuildPack.build_id, BuildPack.index_bytes).where(BuildPack.build_id.in_(sources.values()))
-    sizes = dict(session.execute(query).tuples().all()) if sources else {}
+    sizes = {row.build_id: row.index_bytes for row in session.execute(query)} if sources else {}
     return {build_id: (source_id, sizes.get(source_id, 0)) for build_id, source_id in sources.items()}
 
 
