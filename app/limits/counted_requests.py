@@ -37,14 +37,14 @@ class InThreads:
 class RequesterShares:
     """How many requests of each requester and of each group are in threads. Thread-safe.
 
-    One requester has at most `most_of_one` threads, and one group at most `most_of_group`. While `is_awaited`,
-    `when_free` is called, in any thread, each time that a thread becomes free.
+    One requester has at most `most_of_one` threads, and one group at most `most_of_group`. `waiting`: how many requests
+    wait for a turn. While there are some, `when_free` is called, in any thread, each time that a thread becomes free.
     """
 
     def __init__(self, most_of_one: int, most_of_group: int) -> None:
         self.most_of_one = most_of_one
         self.most_of_group = most_of_group
-        self.is_awaited = False
+        self.waiting = 0
         self.when_free: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._of_one: Counter[Requester] = Counter()
@@ -71,7 +71,7 @@ class RequesterShares:
         with self._lock:
             _count(self._of_one, requester, number)
             _count(self._of_group, requester.group, number)
-        if number < 0 and self.is_awaited:
+        if number < 0 and self.waiting:
             self.when_free()
 
 

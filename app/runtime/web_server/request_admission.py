@@ -95,7 +95,7 @@ class RequestAdmission(ConnectionLoop):
     def _wait_for_turn(self, conn: Connection, requester: Requester) -> None:
         self._stop_waiting(conn)
         self._turns.add(requester, conn)
-        self._shares.is_awaited = True
+        self._shares.waiting += 1
         self.waiting.enter(conn, Phase.TURN, _TURN_SECONDS)
         self._free_memory()
         if self._shares.has_room(requester):  # a thread became free before the wait began
@@ -104,6 +104,7 @@ class RequestAdmission(ConnectionLoop):
     def leave_queue(self, conn: Connection) -> None:
         assert conn.requester is not None
         self._turns.remove(conn.requester, conn)
+        self._shares.waiting -= 1
 
     def _wake(self) -> None:
         """A thread of somebody is free. Called in any thread."""
@@ -112,7 +113,6 @@ class RequestAdmission(ConnectionLoop):
     def _begin_turns(self) -> None:
         while conn := self._turns.next(self._shares.group_has_room, self._may_begin):
             self._to_thread(conn)
-        self._shares.is_awaited = bool(self._turns)
 
     def _may_begin(self, requester: Requester, conn: Connection) -> bool:
         return self._shares.has_room(requester) and not self._is_overloaded(conn)

@@ -18,9 +18,6 @@ class TurnQueue:
     def __init__(self) -> None:
         self._groups: OrderedDict[str, OrderedDict[str, _Waiting]] = OrderedDict()
 
-    def __bool__(self) -> bool:
-        return bool(self._groups)
-
     def add(self, requester: Requester, connection: Connection) -> None:
         """A request comes last."""
         group = self._groups.setdefault(requester.group, OrderedDict())

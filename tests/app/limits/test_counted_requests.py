@@ -43,7 +43,7 @@ def test_a_request_with_a_slot_uses_no_share_any_more_and_whoever_waits_is_told(
     request = CountedRequest(InThreads(), MIRA, shares)
     request.enter_thread()
     assert not shares.has_room(MIRA)
-    shares.is_awaited = True
+    shares.waiting = 1
     with answering(request):
         slots.acquire()
     assert shares.has_room(MIRA)
