@@ -10,7 +10,7 @@ from bench.fleet import fleet_reports, release_to_all
 from bench.harness.figures import save_figures
 from bench.packs import fleet_updates, pack_bench
 from bench.uploads import browser_upload, cli, upload
-from bench.web import dashboard, games_list, images, live_updates, many, reads
+from bench.web import dashboard, games_list, images, live_updates, many, page_flood, reads
 
 BENCHES = {
     "upload": upload.run,
@@ -24,6 +24,7 @@ BENCHES = {
     "many": many.run,
     "dashboard": dashboard.run,
     "assets": images.run,
+    "flood": page_flood.run,
     "packs": pack_bench.run,
     "fleet": fleet_updates.run,
 }

@@ -20,7 +20,7 @@ from flask import has_app_context
 
 from app.data.database import WRITES, free_connection_keeping_rows
 from app.data.extensions import db
-from app.limits.thread_budgets import Slots
+from app.limits.slots import Slots
 
 MAX_HASHES = 2  # at the same time
 MAX_WAITING = 16  # besides those; the last one waits for a second or two

@@ -11,11 +11,12 @@ from app.accounts.audit_log import record
 from app.accounts.partners import hash_for
 from app.accounts.password_hashing import matching
 from app.accounts.password_rules import check_password
-from app.accounts.sign_in_throttle import Limit, confirmation_limits, count_try, network_of, refund_try, sign_in_limits
+from app.accounts.sign_in_throttle import Limit, confirmation_limits, count_try, refund_try, sign_in_limits
 from app.accounts.sign_ins import addresses_of, end_all
 from app.data.database import free_connection_keeping_rows, writing
 from app.data.extensions import db
 from app.data.models.partner import Member, SignIn
+from app.limits.networks import network_of
 from app.refusals import InvalidRequest, Unavailable
 
 # Only a few look-ups of accounts run at once: a hundred threads would keep all other requests from the interpreter.

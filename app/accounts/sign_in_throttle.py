@@ -3,7 +3,6 @@ more than eighty in sequence. A right one is refunded."""
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import time
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from app.accounts.secrets import fingerprint
 from app.config.settings import settings
 from app.limits import rate_limits
+from app.limits.networks import network_of
 from app.refusals import RateLimited
 
 _ADDRESS_OR_PAIR = "Wait {wait}, then try again. Wrong tries count for this email and from this address."
@@ -65,17 +65,6 @@ def refund_try(limits: list[Limit]) -> None:
     """Undo a counted try: its password was right, or was never checked."""
     for limit in limits:
         rate_limits.refund(limit.rate, *limit.who)
-
-
-def network_of(address: str | None) -> str:
-    """The network of an address: for IPv6 the /64 of one household or machine, else the address itself."""
-    try:
-        found = ipaddress.ip_address((address or "").partition("%")[0])
-    except ValueError:
-        return address or ""
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
 
 
 def minutes(seconds: int) -> str:

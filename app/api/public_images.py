@@ -15,7 +15,9 @@ from app.data.database import free_connection
 from app.images.image_files import ServedImage, served_image
 from app.images.object_keys import IMMUTABLE
 from app.limits import thread_budgets
+from app.limits.networks import network_of
 from app.limits.slot_bodies import SlotBody
+from app.limits.slots import Owner
 from app.process.metrics import count_refusal
 from app.refusals import Unavailable
 from app.storage.objects import open_object
@@ -49,10 +51,14 @@ def image(name: str) -> Response:
     if request.method == "GET":
         try:
             opened = partial(open_object, found.key, span or None)
-            response.response = SlotBody(thread_budgets.images, request.remote_addr or "", "Your address", opened)
+            response.response = SlotBody(thread_budgets.images, _reader(), opened)
         except Unavailable as refusal:
             return _unavailable(refusal)
     return response
+
+
+def _reader() -> Owner:
+    return Owner(f"address {network_of(request.remote_addr)}", "Your address", "address")
 
 
 def _headers(found: ServedImage) -> dict[str, str]:

@@ -19,16 +19,21 @@ from app.components.revisions import lock_components_of
 from app.config.settings import settings
 from app.data.database import free_connection, free_connection_unless_writing
 from app.fleet.servers import authenticate_server
+from app.limits.counted_requests import Requester, recognised
 
 
 def require_api_key(context: CallContext) -> None:
     """401 without a valid API key."""
-    context.arguments["caller"] = KeyCaller(recognise(_bearer_token()), request.remote_addr)
+    key = recognise(_bearer_token())
+    recognised(Requester(f"partner {key.app.partner.id}", f"key {key.id}"))
+    context.arguments["caller"] = KeyCaller(key, request.remote_addr)
 
 
 def require_server_token(context: CallContext) -> None:
     """401 without the token of a server."""
-    context.arguments["server"] = authenticate_server(_bearer_token())
+    server = authenticate_server(_bearer_token())
+    recognised(Requester(f"server {server.id}", "agent"))
+    context.arguments["server"] = server
 
 
 def apply_rate_limit(context: CallContext) -> None:

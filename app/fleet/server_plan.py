@@ -17,6 +17,7 @@ from app.data.models.server import Replica, Server
 from app.data.prepared_reads import PreparedRead
 from app.fleet.servers import RecognisedServer
 from app.limits import thread_budgets
+from app.limits.slots import Owner
 from app.packing.planned_packs import PackPreparing, PlannedPack, planned_packs
 from app.storage.bucket import bucket
 from app.topics.event_hub import hub
@@ -24,6 +25,8 @@ from app.topics.names import plan_topic
 from app.topics.versions import newest_version
 
 MAX_WAIT_SECONDS = 25.0
+# Of one server at once. An agent waits with one; a restarted agent leaves its last one behind for a while.
+MAX_POLLS = 4
 STOPPING_POLL_AFTER = 2  # seconds; a stopping process lets no poll wait
 # After a release to 500 servers, 500 polls have their plan to read. All at once they would keep each other from the
 # interpreter: the same work takes half as long again.
@@ -71,7 +74,8 @@ def plan_for(server: RecognisedServer, since: int | None, wait: float) -> Plan:
     if since is None or wait <= 0 or server.plan_version != since:
         return _read_plan(server_id)
     slots = thread_budgets.waiting_polls
-    if not slots.try_acquire(server_id):
+    owner = Owner(f"server {server_id}", server_id, "server", MAX_POLLS)
+    if not slots.try_acquire(owner):
         return _read_plan(server_id, slots.retry_after)
     try:
         hub.wait(plan_topic(server_id), since, min(wait, MAX_WAIT_SECONDS))
@@ -79,7 +83,7 @@ def plan_for(server: RecognisedServer, since: int | None, wait: float) -> Plan:
         # would be refused meanwhile.
         return _read_plan(server_id, STOPPING_POLL_AFTER if hub.stopping else 0)
     finally:
-        slots.free(server_id)
+        slots.free(owner)
 
 
 def _read_plan(server_id: str, poll_after: int = 0) -> Plan:

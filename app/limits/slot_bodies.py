@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from app.limits.thread_budgets import Slots
+from app.limits.slots import Owner, Slots
 
 
 class Readable(Protocol):
@@ -18,11 +18,11 @@ class Readable(Protocol):
 
 class SlotBody:
     """The response body: an object's bytes in pieces. It uses one slot of `slots` until the end. Raises Unavailable if
-    none is free, and the errors of `open_object`."""
+    none is free for the owner, and the errors of `open_object`."""
 
-    def __init__(self, slots: Slots, owner: str, name: str, open_object: Callable[[], Readable]) -> None:
+    def __init__(self, slots: Slots, owner: Owner, open_object: Callable[[], Readable]) -> None:
         self._slots, self._owner = slots, owner
-        slots.acquire(owner, name)
+        slots.acquire(owner)
         self._closed = False
         try:
             self._object = open_object()

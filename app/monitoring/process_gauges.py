@@ -45,6 +45,11 @@ def _places() -> Iterator[GaugeMetricFamily]:
         limits.add_metric([kind], slots.limit)
     yield in_use
     yield limits
+    yield GaugeMetricFamily(
+        "slipway_requests_waiting",
+        "Requests beyond the share of their member, key, partner or address, which wait for their turn.",
+        thread_budgets.requesters.waiting,
+    )
 
 
 def _database_pool() -> Iterator[GaugeMetricFamily]:

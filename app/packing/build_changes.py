@@ -16,6 +16,7 @@ from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack
 from app.limits import thread_budgets
+from app.limits.slots import Owner
 from app.packing.change_table import ChangeFilter, ChangePage, ChangeTable
 from app.packing.pack_reading import read_own_index
 from app.refusals import Conflict, NotFound, Unavailable
@@ -98,7 +99,7 @@ def build_changes(game: Game, build: Build, against: int | None = None) -> Build
     free_connection()
     table = _cache.get((other.id, build.id))
     if table is None:
-        with thread_budgets.comparisons.acquired(partner_id, "Your partner"):
+        with thread_budgets.comparisons.acquired(Owner.partner(partner_id, "Your partner")):
             table = _compare(other, packs[other.id], build, packs[build.id])
     return BuildChanges(build.number, other.number, (other.top_directory, build.top_directory), table)
 

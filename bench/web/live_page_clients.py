@@ -1,4 +1,4 @@
-"""`python -m bench.web.live_page_clients PORT PAGES SECONDS`: PAGES open live pages, at the lowest cost.
+"""`python -m bench.web.live_page_clients PORT PAGES SECONDS`: PAGES open live pages of 20 members, at low cost.
 
 Prints `open` when every stream has begun, and at the end, as JSON, when each percentage was received on each page.
 """
@@ -18,6 +18,7 @@ from urllib.request import HTTPCookieProcessor, build_opener
 
 from bench.harness.bench_server import EMAIL, PASSWORD
 
+READERS = [f"reader-{number}@bench.example" for number in range(20)]
 PERCENT = re.compile(rb">\s*(\d+)\s?(?:\xc2\xa0|&nbsp;|\xe2\x80\xaf)?\s?%")
 
 
@@ -25,9 +26,10 @@ def main() -> None:
     """Open the pages, receive events, print the times of each."""
     port, pages, seconds = (int(text) for text in sys.argv[1:])
     resource.setrlimit(resource.RLIMIT_NOFILE, (pages + 100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    cookie = signed_in(port)
+    cookies = [signed_in(port, reader) for reader in READERS]
     selector = selectors.DefaultSelector()
-    for _ in range(pages):
+    for number in range(pages):
+        cookie = cookies[number % len(cookies)]
         stream = socket.create_connection(("127.0.0.1", port))
         stream.sendall(
             f"GET /games/live/live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: {cookie}\r\n"
@@ -51,8 +53,8 @@ def main() -> None:
     print(json.dumps(received), flush=True)
 
 
-def signed_in(port: int) -> str:
-    """The `Cookie` header of the owner, signed in like a browser."""
+def signed_in(port: int, email: str = EMAIL) -> str:
+    """The `Cookie` header of a member, the owner unless another is named, signed in like a browser."""
     jar = CookieJar()
     browser = build_opener(HTTPCookieProcessor(jar))
     address = f"http://127.0.0.1:{port}/sign-in"
@@ -60,7 +62,7 @@ def signed_in(port: int) -> str:
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
     if token is None:
         raise SystemExit("the sign-in page has no CSRF token")
-    form = {"email": EMAIL, "password": PASSWORD, "csrf_token": token[1]}
+    form = {"email": email, "password": PASSWORD, "csrf_token": token[1]}
     browser.open(address, urlencode(form).encode())
     return "; ".join(f"{found.name}={found.value}" for found in jar)
 

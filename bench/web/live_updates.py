@@ -16,8 +16,17 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
+from sqlalchemy import select
+
+from app import create_app
+from app.accounts.actors import Actor
+from app.accounts.partners import create_member
+from app.config.settings import load_settings
+from app.data.extensions import db
+from app.data.models.partner import Partner
 from bench.harness.agent_reports import Agent
 from bench.harness.bench_server import (
+    PASSWORD,
     BenchServer,
     cpu_seconds,
     percentile,
@@ -26,6 +35,7 @@ from bench.harness.bench_server import (
     running_server,
     verdict,
 )
+from bench.web.live_page_clients import READERS
 from tests.game_archives import game_archive
 
 PAGES = 1000
@@ -59,8 +69,10 @@ def run(directory: Path) -> bool:
 
 
 def _seen(directory: Path, application: str) -> Seen:
-    with running_server(directory, application) as stage:
+    # One partner has half of the streams, and one member at most 50.
+    with running_server(directory, application, SLIPWAY_STREAMS=str(2 * PAGES)) as stage:
         game_id = register_game(stage, "live")
+        _add_readers(stage)
         _send_build(stage)
         idle = rss_mib(stage.worker)
         simulator = subprocess.Popen(
@@ -81,6 +93,14 @@ def _seen(directory: Path, application: str) -> Seen:
     print(f"  {len(late):,} events received of {len(sent) * PAGES:,}; median {percentile(late, 0.5) * 1000:.0f} ms")
     print(f"  web process {cpu:.0%} of a core; simulator {simulator_cpu / SECONDS:.0%} of a core")
     return Seen(late, cpu, memory, json_times)
+
+
+def _add_readers(stage: BenchServer) -> None:
+    app, actor = create_app(load_settings(stage.environment)), Actor("bench")
+    with app.app_context():
+        partner = db.session.scalars(select(Partner)).one()
+        for email in READERS:
+            create_member(partner, email, email, "viewer", PASSWORD, actor)
 
 
 def _send_build(stage: BenchServer) -> None:

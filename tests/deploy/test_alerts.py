@@ -25,6 +25,7 @@ from app.data.models.pack import BuildPack
 from app.data.models.server import Replica, Server
 from app.data.models.upload import RESUMABLE, Upload
 from app.limits import thread_budgets
+from app.limits.slots import Owner
 from app.refusals import Refusal
 from app.runtime.jobs import Jobs, jobs
 from app.storage.bucket import Bucket
@@ -114,7 +115,7 @@ def everything_in_use() -> Iterator[None]:
     db.session.remove()
     with ExitStack() as used:
         for owner in range(thread_budgets.raw_uploads.limit):
-            used.enter_context(thread_budgets.raw_uploads.acquired(str(owner)))
+            used.enter_context(thread_budgets.raw_uploads.acquired(Owner(str(owner))))
         for _ in range(46):
             used.enter_context(db.engine.connect())
         yield

@@ -25,6 +25,7 @@ from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.limits import thread_budgets
 from app.limits.slot_bodies import SlotBody
+from app.limits.slots import Owner
 from app.refusals import NotFound
 from app.storage.bucket import Bucket, bucket
 
@@ -73,7 +74,7 @@ def download(caller: Caller, game: Game, target: Build) -> Result | Response:
     if request.method == "GET":
         first, last = span or (0, target.size - 1)
         reading = partial(_StoredArchive, key, first, last - first + 1)
-        response.response = SlotBody(thread_budgets.downloads, partner.id, partner.name, reading)
+        response.response = SlotBody(thread_budgets.downloads, Owner.partner(partner.id, partner.name), reading)
     return response
 
 

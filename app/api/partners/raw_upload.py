@@ -15,6 +15,7 @@ from app.api.partners.checksum_header import announced_sha256
 from app.api.pipeline import Result
 from app.data.models.game import Game
 from app.limits import thread_budgets
+from app.limits.slots import Owner
 from app.refusals import Forbidden, NotFound, Unavailable, UnsupportedMediaType
 from app.uploads.raw.archive_receiver import receive_archive
 from app.uploads.raw.incoming_body import incoming_body
@@ -49,7 +50,7 @@ def upload(caller: Caller, game: Game, check_again: Callable[[], None]) -> Resul
     slug = game.slug
     body = incoming_body(request.environ, request.content_length)
     announced = announced_sha256()
-    with thread_budgets.raw_uploads.acquired(caller.partner.id, caller.partner.name):
+    with thread_budgets.raw_uploads.acquired(Owner.partner(caller.partner.id, caller.partner.name)):
         published = receive_archive(game, body, caller.actor, announced_sha256=announced, check_again=check_again)
     build = published.build
     return Result(

@@ -35,7 +35,8 @@ class StagedAsset(Base):
     app_id: Mapped[str] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), index=True)
     object_key: Mapped[str] = mapped_column(String(200), unique=True)
     multipart_id: Mapped[str | None] = mapped_column(String(1024))  # the storage's own id of its one-part transfer
-    joined_until: Mapped[datetime | None]  # until when one confirm alone may make the object of that part
+    joiner: Mapped[str | None] = mapped_column(String(40))  # the token of the one confirm that makes that part's object
+    joined_until: Mapped[datetime | None]  # the end of its lease
     sha256: Mapped[str] = mapped_column(String(64))  # announced; lowercase hex
     byte_size: Mapped[int]  # announced
     content_type: Mapped[str] = mapped_column(String(40))  # announced

@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.data.database import free_connection, writing
+from app.data.extensions import db
 from app.data.heartbeat import heartbeat
 from app.data.models.asset import StagedAsset
-from app.data.models.base import now
+from app.data.models.base import new_id, now
 from app.images.image_quota import free_bytes, lock_partner
 from app.images.intake.verification import wrong_size
 from app.process.crash_points import crash_point
@@ -106,13 +107,14 @@ def join(staged_id: str, staging_key: str, transfer: str | None, byte_size: int)
     another call of the same confirm does not get an answer from storage."""
     if not transfer:
         return
-    with _only_join(staged_id):
+    with _only_join(staged_id) as token:
         parts = bucket().parts(staging_key, transfer)
         if not parts:
             return
         direct_uploads().require()  # otherwise it may be a copy of an object that its sender may not read
         if len(parts) != 1 or parts[0].size != byte_size:
             raise wrong_size(sum(part.size for part in parts), byte_size)
+        _require_join(staged_id, token)
         try:
             bucket().complete_multipart(staging_key, transfer, [parts[0].etag])
         except ObjectGone:
@@ -121,37 +123,52 @@ def join(staged_id: str, staging_key: str, transfer: str | None, byte_size: int)
 
 
 @contextmanager
-def _only_join(staged_id: str) -> Iterator[None]:
-    """No other call joins this upload during the block. Two at once leave an object of 0 bytes in the embedded storage:
-    the second call empties the file that the first one has joined, just before the first one puts it into place."""
+def _only_join(staged_id: str) -> Iterator[str]:
+    """No other call joins this upload during the block, which gets the token of its lease. Two at once leave an object
+    of 0 bytes in the embedded storage: the second call empties the file that the first one has joined, just before the
+    first one puts it into place."""
+    token = new_id("joiner")
     deadline = time.monotonic() + _JOIN_PATIENCE
-    while not _claim_join(staged_id):
+    while not _claim_join(staged_id, token):
         if time.monotonic() > deadline:
-            raise Unavailable("The same upload is being confirmed now. Nothing was changed; confirm it again.", 5)
+            raise _joined_elsewhere()
         time.sleep(0.05)
-    mine = update(StagedAsset).where(StagedAsset.id == staged_id)
+    # A process that was frozen for longer than the lease must neither extend nor end the lease of the next one.
+    mine = update(StagedAsset).where(StagedAsset.id == staged_id, StagedAsset.joiner == token)
     try:
         with heartbeat(
             _JOIN_LEASE.total_seconds() / 4,
             f"staged image {staged_id}",
             lambda: mine.values(joined_until=now() + _JOIN_LEASE),
         ):
-            yield
+            yield token
     finally:
         with writing() as session:
-            session.execute(mine.values(joined_until=None))
+            session.execute(mine.values(joiner=None, joined_until=None))
         free_connection()
 
 
-def _claim_join(staged_id: str) -> bool:
+def _claim_join(staged_id: str, token: str) -> bool:
     """False while another call has it. An upload that has ended has nothing to join, so anybody may."""
     with writing() as session:
         row = session.get(StagedAsset, staged_id, with_for_update=True)
         is_free = row is None or row.joined_until is None or row.joined_until < now()
         if row is not None and is_free:
-            row.joined_until = now() + _JOIN_LEASE
+            row.joiner, row.joined_until = token, now() + _JOIN_LEASE
     free_connection()
     return is_free
+
+
+def _require_join(staged_id: str, token: str) -> None:
+    """Raises Unavailable if the lease went to another call while this one was frozen."""
+    row = db.session.scalar(select(StagedAsset).where(StagedAsset.id == staged_id))
+    free_connection()
+    if row is not None and row.joiner != token:
+        raise _joined_elsewhere()
+
+
+def _joined_elsewhere() -> Unavailable:
+    return Unavailable("The same upload is being confirmed now. Nothing was changed; confirm it again.", 5)
 
 
 def drop(staging_key: str, transfer: str | None) -> None:

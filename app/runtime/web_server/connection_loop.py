@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import re
 import selectors
 import socket
 import time
@@ -17,12 +16,10 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from app.limits import thread_budgets
-from app.limits.thread_budgets import CountedRequest
-from app.process.state_log import StateLog
 from app.runtime.web_server.client_socket import ClientSocket
 from app.runtime.web_server.connections import (
     MAX_WAITING_BYTES,
+    UNWATCHED,
     Connection,
     ConnectionLimits,
     Phase,
@@ -35,20 +32,8 @@ from app.runtime.web_server.transfer_pace import TooSlow
 _ACCEPTED_AT_ONCE = 64
 _LINGER = 5.0  # seconds for a client to notice the answer and stop sending
 _STOP_SECONDS = 2.0  # the same after the worker stops, also for a request that may be on its way
-# Requests whose bodies never came are answered a few at a time: many at once would delay all other requests.
-_CUT_THREADS = 2
 _LOOK_SECONDS = 0.25  # the maximum delay before a time limit is noticed
 _REPORT_SECONDS = 60.0
-_RELAXED_LOAD = 0.5  # then an overload is over
-# A supervisor without an answer would restart the process, so this is no call, and never refused.
-_LIVEZ = re.compile(rb"GET /livez[ ?]")
-# Live pages and waiting polls have budgets of their own, but get their places in their views. For a live page the path
-# is looked at too: the header alone would let every request through.
-_POLL = re.compile(rb"GET /[^\s?]*/servers/self/plan[ ?]")
-_LIVE_PAGE = re.compile(
-    rb"GET /[^\s?]*/live[ ?][^\r\n]*\r\n(?:[^\r\n]+\r\n)*?accept:[ \t]*text/event-stream", re.IGNORECASE
-)
-_KINDS = ((_POLL, thread_budgets.waiting_polls), (_LIVE_PAGE, thread_budgets.streams))
 # An idle connection has no time limit; the kernel notices when its client is gone.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 75), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 
@@ -56,7 +41,8 @@ _KEEPALIVE = ((socket.TCP_KEEPIDLE, 75), (socket.TCP_KEEPINTVL, 15), (socket.TCP
 class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
     """Accepts connections, and keeps them until a thread has something to do for them.
 
-    A subclass does that work, in handle() and finish_request(). Everything here runs in the main thread.
+    Subclasses decide which requests get a thread (request_admission.py), and do that work in handle() and
+    finish_request() (connection_worker.py). Everything here runs in the main thread.
     """
 
     alive: bool
@@ -66,13 +52,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         super().__init__(*arguments, **named)
         self.waiting = WaitingConnections()
         self._rest = bytearray(256 * 1024)  # bytes from lingering clients are read into this and ignored
-        self._cut_threads = 0
         self._look_at = 0.0
-        self._load_state = StateLog(
-            self.log,
-            "too many calls: all %s places are in use, and further ones get 503 (SLIPWAY_CALLS)",
-            "calls are answered again",
-        )
         self._dropped = 0
         self._report_at = 0.0
 
@@ -171,6 +151,9 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
             self.poller.register(conn.sock, event, partial(self._on_event, conn))
         elif before is not phase and Phase.SENDING in (before, phase):
             self.poller.modify(conn.sock, event, partial(self._on_event, conn))
+        self._free_memory()
+
+    def _free_memory(self) -> None:
         if self.waiting.held_bytes > MAX_WAITING_BYTES and (holding := self.waiting.to_free_memory()):
             self._drop(holding)
 
@@ -198,7 +181,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         count = conn.sock.receive()
         if conn.phase is Phase.BODY:
             if count == 0:
-                self._cut(conn)
+                self.cut(conn)
                 return True
             with contextlib.suppress(TooSlow):  # the app's own read raises it again
                 conn.sock.pace.count(count, conn.waited())
@@ -214,12 +197,9 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         if stage is Stage.READY:
             if conn.phase is not Phase.BODY:
                 conn.sock.pace = self.limits.pace()
-            if self.is_overloaded(conn):
-                self._refuse_for_load(conn)
-            else:
-                self._to_thread(conn)
+            self.admit(conn)
         elif conn.sock.pace.failure:
-            self._cut(conn)
+            self.cut(conn)
         elif stage is Stage.HEAD:
             if conn.phase is not Phase.HEAD:
                 self._wait(conn, Phase.HEAD, self.limits.head)
@@ -257,7 +237,9 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         elif conn.phase is Phase.BODY:
             with contextlib.suppress(TooSlow):
                 conn.sock.pace.count(0, max(conn.waited(), conn.sock.pace.left))
-            self._cut(conn)
+            self.cut(conn)
+        elif conn.phase is Phase.TURN:
+            self.refuse_overdue(conn)
         elif not (conn.phase is Phase.IDLE and self._has_come(conn)):
             self._close(conn)
 
@@ -270,58 +252,33 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
 
     # Passing on to threads.
 
-    def enqueue_req(self, conn: Connection) -> None:
-        if conn.counted is None:  # else its answer continues
-            conn.counted = CountedRequest(self._kind_of(conn))
-        conn.counted.enter_thread()
-        super().enqueue_req(conn)
+    def admit(self, conn: Connection) -> None:
+        """Decide what happens with a complete request: it gets a thread, waits for its turn, or is refused."""
+        raise NotImplementedError
 
-    def is_overloaded(self, conn: Connection) -> bool:
-        """Whether a complete request gets no thread, because too many are being answered."""
-        load = thread_budgets.calls.load
-        if load < _RELAXED_LOAD:
-            self._load_state.worked()
-        if slots := self._slots_of(conn):
-            return not thread_budgets.may_arrive(slots)
-        return load >= 1 and not _LIVEZ.match(conn.sock.received)
+    def cut(self, conn: Connection) -> None:
+        """The body of a request will not come: let the app answer that."""
+        raise NotImplementedError
 
-    def _kind_of(self, conn: Connection) -> thread_budgets.InThreads:
-        if _LIVEZ.match(conn.sock.received):
-            return thread_budgets.probes
-        slots = self._slots_of(conn)
-        return slots.arriving if slots else thread_budgets.calls
+    def refuse_overdue(self, conn: Connection) -> None:
+        """A request has waited too long for its turn."""
+        raise NotImplementedError
 
-    def _slots_of(self, conn: Connection) -> thread_budgets.Slots | None:
-        """The slots for which this request asks in its view, while some are free. It is then no call."""
-        return next(
-            (slots for kind, slots in _KINDS if slots.in_use < slots.limit and kind.match(conn.sock.received)), None
-        )
-
-    def _refuse_for_load(self, conn: Connection) -> None:
-        if slots := self._slots_of(conn):
-            self._refuse(conn, 503, slots.refusal, slots.retry_after)
-            return
-        limit, after = thread_budgets.calls.limit, thread_budgets.calls.retry_after
-        self._load_state.failed(limit)
-        self._refuse(conn, 503, f"All {limit} places for calls are in use. Try again in {after} seconds.", after)
+    def leave_queue(self, conn: Connection) -> None:
+        """A request that waits for its turn waits no longer."""
+        raise NotImplementedError
 
     def _to_thread(self, conn: Connection) -> None:
-        self.waiting.leave(conn)
-        self.poller.unregister(conn.sock)
+        self._stop_waiting(conn)
         self.enqueue_req(conn)
 
-    def _cut(self, conn: Connection) -> None:
-        """Let the app answer that the body did not come: its reading finds out."""
-        self.poller.unregister(conn.sock)
-        self.waiting.enter(conn, Phase.CUT)
-        self._answer_cut()
-
-    def _answer_cut(self) -> None:
-        while self._cut_threads < _CUT_THREADS and (conn := self.waiting.first(Phase.CUT)):
-            self.waiting.leave(conn)
-            conn.is_cut = True
-            self._cut_threads += 1
-            self.enqueue_req(conn)
+    def _stop_waiting(self, conn: Connection) -> None:
+        """The connection is no longer watched, and counts as one with a thread."""
+        if conn.phase is Phase.TURN:
+            self.leave_queue(conn)
+        if conn.phase is not None and conn.phase not in UNWATCHED:
+            self.poller.unregister(conn.sock)
+        self.waiting.leave(conn)
 
     def answered(self, conn: Connection) -> None:
         if not conn.keeps:
@@ -355,9 +312,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         if conn.is_closed:
             return
         conn.is_closed = True
-        if conn.phase not in (None, Phase.CUT):
-            self.poller.unregister(conn.sock)
-        self.waiting.leave(conn)
+        self._stop_waiting(conn)
         self.nr_conns -= 1
         conn.close()
         if conn.answer is not None:

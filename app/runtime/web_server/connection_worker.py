@@ -16,25 +16,25 @@ from typing import Any
 from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData
 
-from app.limits import thread_budgets
+from app.limits.counted_requests import answering
 from app.runtime.web_server import early_errors
 from app.runtime.web_server.client_answer import ClientAnswer
-from app.runtime.web_server.connection_loop import ConnectionLoop
 from app.runtime.web_server.connections import Connection, Phase
 from app.runtime.web_server.early_errors import MAX_TARGET
 from app.runtime.web_server.held_streams import HeldStream, StreamHold
+from app.runtime.web_server.request_admission import RequestAdmission
 from app.runtime.web_server.request_gathering import MAX_HELD
 
 _DRAIN_SECONDS = 5.0  # for a body that the app did not read, if nothing has closed the connection
 
 
-class ConnectionWorker(ConnectionLoop):
+class ConnectionWorker(RequestAdmission):
     """Handles requests that have arrived. handle() and the functions it calls run in a thread of the pool."""
 
     def handle(self, conn: Connection) -> bool | None:
         """Answer a request, or continue its answer, in a thread of the pool. Returns whether the connection can carry
         another request, and None if the app holds it now. `conn.answer` is kept until it is sent to its end."""
-        with thread_budgets.answering(conn.counted):
+        with answering(conn.counted):
             return self._handle(conn)
 
     def _handle(self, conn: Connection) -> bool | None:
@@ -111,12 +111,7 @@ class ConnectionWorker(ConnectionLoop):
                 self.log.exception("Error at the end of an answer")
 
     def finish_request(self, conn: Connection, done: Future[bool | None]) -> None:
-        if conn.counted is not None:
-            conn.counted.leave_thread()
-        if conn.is_cut:
-            conn.is_cut = False
-            self._cut_threads -= 1
-            self._answer_cut()
+        self.request_ended(conn)
         try:
             keeps = done.result()
             if keeps is None:

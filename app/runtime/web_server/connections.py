@@ -12,7 +12,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn
 
-from app.limits.thread_budgets import CountedRequest
+from app.limits.counted_requests import CountedRequest, Requester
 from app.runtime.web_server.client_answer import ClientAnswer
 from app.runtime.web_server.client_socket import ClientSocket
 from app.runtime.web_server.request_gathering import Gathering
@@ -39,6 +39,7 @@ class Phase(enum.Enum):
 
     HEAD = "the rest of its headers"
     BODY = "the rest of its body"
+    TURN = "its turn, because its requester uses enough threads"
     CUT = "a thread to answer that its body did not come"
     IDLE = "the first byte of its next request"
     SENDING = "its client to accept the answer"
@@ -50,11 +51,16 @@ class Phase(enum.Enum):
 _FIRST_TO_GO = (
     (Phase.CUT, 0.0),
     (Phase.LINGERING, 0.0),
+    (Phase.TURN, 0.0),
     (Phase.HEAD, 1.0),
     (Phase.BODY, 5.0),
     (Phase.SENDING, 5.0),
     (Phase.IDLE, 1.0),
 )
+
+
+# Nothing is read from these: all of the request is there, or will not come.
+UNWATCHED = (Phase.TURN, Phase.CUT)
 
 
 class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
@@ -70,6 +76,8 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
         self.counted: CountedRequest | None = None  # the request, once it has had a thread
         self.keeps = False  # whether another request may follow
         self.is_closed = False
+        self.requester: Requester | None = None  # of the request that has arrived
+        self.credential: bytes | None = None  # the hash of its key or session
         self.is_cut = False  # a thread is answering that the body did not come
         self.phase: Phase | None = None
         self.deadline = _NEVER
@@ -87,7 +95,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
             self.sock.received.clear()  # some clients end a form with an empty line that no length includes
         self.parser.mesg = None  # it would keep the last request in memory while the connection is idle
         self.gathering = Gathering()
-        self.counted = None
+        self.counted = self.requester = self.credential = None
         self.sending_pace = None
 
     def waited(self) -> float:
@@ -146,6 +154,8 @@ class WaitingConnections:
 
     def to_free_memory(self) -> Connection | None:
         """The connection to close when all together use too much memory."""
+        if (over_its_share := self.first(Phase.TURN)) is not None:
+            return over_its_share
         holding = [self.first(phase) for phase in (Phase.CUT, Phase.HEAD, Phase.BODY, Phase.SENDING)]
         return min((found for found in holding if found), key=lambda found: found.entered, default=None)
 

@@ -33,9 +33,11 @@ from app.process import shutdown
 from app.process.logs import public_path
 from app.runtime.jobs import jobs
 from app.runtime.metrics_listener import listen_for_scrapes
+from app.runtime.web_server import readiness
 from app.runtime.web_server.access_log import AccessLogger
 from app.runtime.web_server.connection_worker import ConnectionWorker
 from app.runtime.web_server.connections import ConnectionLimits
+from app.runtime.web_server.known_callers import KnownCallers
 from app.runtime.web_server.program_replacement import ProgramReplacement, announce_worker
 from app.storage import direct_uploads
 
@@ -62,7 +64,8 @@ worker_class = ConnectionWorker
 threads = (
     _settings.streams + _settings.waiting_polls + _settings.raw_uploads + _settings.calls + thread_budgets.OTHER_THREADS
 )
-thread_budgets.calls.limit = _settings.calls
+thread_budgets.set_calls(_settings.calls)
+ConnectionWorker.callers = KnownCallers(_settings.cookie_name, _settings.trusted_proxies)
 # More than the threads: the others wait for a request or for their client, and need no thread.
 worker_connections = threads + _settings.connections
 # app.process.shutdown cuts uploads; their requests then have two more seconds to remove what they stored and to answer.
@@ -129,6 +132,7 @@ logconfig_dict = {
 
 def on_starting(server: Arbiter) -> None:
     """In the master, before anything listens: refuse settings that cannot work."""
+    readiness.hold_back()
     if server.cfg.workers > 1 and not _settings.redis_url:
         raise SystemExit(
             f"Slipway did not start: {server.cfg.workers} web processes were asked for, and rate limits and live "
@@ -193,6 +197,7 @@ def when_ready(server: Arbiter) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     _record_address(server)
+    readiness.notify_once_served()
     _replacements.append(ProgramReplacement(server, _settings.instance / f"web-{_settings.port}.pid"))
     if not _settings.redis_url:
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # it would add a worker; see on_starting
@@ -279,3 +284,4 @@ def post_worker_init(worker: Worker) -> None:
     signal.signal(signal.SIGQUIT, end_now)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to the whole group, but the master decides
     announce_worker(worker.cfg.workers)
+    readiness.announce()

@@ -22,6 +22,7 @@ from app.images.gallery import asset_detail
 from app.images.image_limits import MAX_IMAGE_BYTES
 from app.images.intake.image_receiver import ReceivedImage, receive_image
 from app.limits import rate_limits, thread_budgets
+from app.limits.slots import Owner
 from app.refusals import InvalidRequest, PayloadTooLarge, QuotaExceeded, Unavailable
 from app.web.frame.current_user import (
     forget_cached_user,
@@ -54,7 +55,7 @@ def add(slug: str) -> ResponseReturnValue:
     partner = my_partner()
     partner_id, name = partner.id, partner.name
     free_connection_keeping_rows()
-    with thread_budgets.image_uploads.acquired(partner_id, name):
+    with thread_budgets.image_uploads.acquired(Owner.partner(partner_id, name)):
         return _add(slug)
 
 

@@ -9,6 +9,7 @@ from app.components.image_deletion import DeletedAssets, delete_assets, restore_
 from app.images.originals import zip_entries
 from app.limits import thread_budgets
 from app.limits.slot_bodies import SlotBody
+from app.limits.slots import Owner
 from app.refusals import NotFound, QuotaExceeded
 from app.storage.zipped_objects import ZippedObjects
 from app.web.frame.current_user import my_actor, my_game, my_partner, require_sign_in, require_write
@@ -33,7 +34,7 @@ def archive(slug: str) -> ResponseReturnValue:
         return redirect(gallery_url(game), 303)
     partner_id, name = partner.id, partner.name
     entries = zip_entries(game.id, asset_ids)
-    body = SlotBody(thread_budgets.downloads, partner_id, name, lambda: ZippedObjects(entries))
+    body = SlotBody(thread_budgets.downloads, Owner.partner(partner_id, name), lambda: ZippedObjects(entries))
     response = Response(body, mimetype="application/zip")
     response.headers["Content-Disposition"] = f'attachment; filename="{slug}-images.zip"'
     response.headers["Cache-Control"] = "no-store"

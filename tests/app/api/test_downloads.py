@@ -101,7 +101,7 @@ def test_an_archive_larger_than_one_request_to_storage_is_whole(
 
 
 def test_each_download_uses_one_place_until_it_ends(script: Script, archive: bytes) -> None:
-    answers = [script.ask("GET", DOWNLOAD, buffered=False) for _ in range(thread_budgets.downloads.share)]
+    answers = [script.ask("GET", DOWNLOAD, buffered=False) for _ in range(thread_budgets.downloads.half)]
     full = script.ask("GET", DOWNLOAD)
     assert "downloads" in refused(full, 503, "service_unavailable")
     assert full.headers["Retry-After"]

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
+from werkzeug.test import TestResponse
 
 from app.components.image_deletion import restore_asset
 from app.data.database import writing
@@ -24,7 +25,7 @@ from app.images.asset_refusals import AssetNotFound
 from app.images.blobs import claim_blob
 from app.images.image_quota import asset_quota, settle
 from app.maintenance.image_sweep import sweep_assets
-from app.storage.bucket import Bucket, bucket
+from app.storage.bucket import Bucket, StoredPart, bucket
 from tests.app.api.v1.calling import Studio, announced, answered, put
 from tests.app.images.images import checksum, picture
 from tests.conftest import CAST, Cast
@@ -121,6 +122,58 @@ def test_a_join_whose_worker_died_is_taken_over_after_its_lease(app: Flask, stud
         session.execute(update(StagedAsset).values(joined_until=now() + timedelta(seconds=2)))
 
     assert studio.confirm(presigned, data).status_code == 200
+    assert_whole(cast)
+
+
+def test_a_join_that_was_frozen_beyond_its_lease_leaves_the_next_one_alone(
+    app: Flask, studio: Studio, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would end or extend the lease of the next call, and a third one would join at the same time."""
+    data = picture()
+    presigned = answered(studio.presign(data))
+    put(presigned["signedUrl"], data, "image/png")
+    parts, complete = Bucket.parts, Bucket.complete_multipart
+    frozen, thawed, joining, may_end = (threading.Event() for _ in range(4))
+
+    def parts_once_thawed(self: Bucket, key: str, multipart_id: str) -> list[StoredPart] | None:
+        found = parts(self, key, multipart_id)
+        if not frozen.is_set():
+            frozen.set()
+            assert thawed.wait(60)
+        return found
+
+    def complete_when_allowed(self: Bucket, key: str, multipart_id: str, etags: Sequence[str]) -> None:
+        joining.set()
+        assert may_end.wait(60)
+        complete(self, key, multipart_id, etags)
+
+    monkeypatch.setattr(Bucket, "parts", parts_once_thawed)
+    monkeypatch.setattr(Bucket, "complete_multipart", complete_when_allowed)
+
+    def confirm() -> TestResponse:
+        with app.app_context():
+            try:
+                return fresh(app, studio).confirm(presigned, data)
+            finally:
+                db.session.remove()
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(contextvars.Context().run, confirm)
+        assert frozen.wait(60)
+        with writing() as session:
+            session.execute(update(StagedAsset).values(joined_until=now()))
+        second = pool.submit(contextvars.Context().run, confirm)
+        assert joining.wait(60)
+        thawed.set()
+        answer = first.result(60)
+        assert answer.status_code == 502  # of this API
+        assert "is being confirmed now" in answer.text
+        with writing() as session:
+            row = session.scalars(select(StagedAsset)).one()
+            assert row.joined_until is not None
+            assert row.joined_until > now()
+        may_end.set()
+        assert second.result(60).status_code == 200
     assert_whole(cast)
 
 

@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.config.settings import Settings
+from app.limits import thread_budgets
 from app.runtime.jobs import jobs
 from app.runtime.web_server.early_errors import early_response
 from app.storage.bucket import Bucket, StorageError
@@ -171,6 +172,12 @@ def test_a_bucket_that_is_not_there_is_counted_without_its_name(app: Flask, clie
 
 def sweeps(client: FlaskClient, result: str) -> float:
     return scrape(client).value("slipway_sweeps_total", result=result)
+
+
+def test_requests_that_wait_for_their_turn_are_a_gauge(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert scrape(client).value("slipway_requests_waiting") == 0
+    monkeypatch.setattr(thread_budgets.requesters, "waiting", 3)
+    assert scrape(client).value("slipway_requests_waiting") == 3
 
 
 def test_sweeps_are_counted_with_what_they_freed(app: Flask, client: FlaskClient, cast: Cast) -> None:

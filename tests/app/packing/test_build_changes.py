@@ -15,6 +15,7 @@ from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.limits import thread_budgets
+from app.limits.slots import Owner
 from app.packing import build_changes as compared
 from app.packing import pack_reading
 from app.packing.build_changes import build_changes
@@ -190,14 +191,14 @@ def test_a_comparison_that_has_to_wait_too_long_is_refused(
 def test_one_partner_uses_at_most_half_of_the_places_for_comparisons(
     script: Script, game: Game, two_builds: tuple[Build, Build]
 ) -> None:
-    slots = thread_budgets.comparisons
-    for _ in range(slots.share):
-        slots.acquire(game.partner_id)
+    slots, owner = thread_budgets.comparisons, Owner.partner(game.partner_id, "Starlight")
+    for _ in range(slots.half):
+        slots.acquire(owner)
     try:
         answer = ask(script, 2)
     finally:
-        for _ in range(slots.share):
-            slots.free(game.partner_id)
+        for _ in range(slots.half):
+            slots.free(owner)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
     assert len(paths(ask(script, 2))) == 4
 

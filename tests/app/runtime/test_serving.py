@@ -77,8 +77,12 @@ class Server:
     def ask(self, path: str) -> Future[str]:
         """Returned once a worker thread has the request."""
         answer = self.begin(path)
-        wait_until(lambda: f"begun: {path}" in self.log.read_text(), 30, f"{path} is being worked on")
+        self.begins(path, 1)
         return answer
+
+    def begins(self, path: str, count: int) -> None:
+        """Wait until worker threads have had so many requests for this path."""
+        wait_until(lambda: self.log.read_text().count(f"begun: {path}") >= count, 30, f"{path} is being worked on")
 
     def close(self) -> None:
         for pid in tree(self.process.pid):
@@ -126,6 +130,33 @@ def test_the_portal_does_not_serve_without_storage(tmp_path: Path, empty_sqlite:
     said = refusal(tmp_path, app="wsgi:app")
     assert "Slipway did not start: S3_ENDPOINT is not set, and the embedded storage of " in said
     assert "start the embedded storage first: slipway-storage.service or `flask storage run`" in said
+
+
+def test_systemd_is_told_that_the_server_is_ready_when_a_worker_serves(tmp_path: Path) -> None:
+    """Not when gunicorn listens: its workers load the app after that, and may fail to."""
+    loads_after, port = tmp_path / "fifo", free_port()
+    os.mkfifo(loads_after)
+    own = {"NOTIFY_SOCKET": str(tmp_path / "notices"), "LOADS_AFTER": str(loads_after), "SLIPWAY_STREAMS": "50"}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices, (tmp_path / "log").open("wb") as log:
+        notices.bind(own["NOTIFY_SOCKET"])
+        notices.setblocking(False)
+        process = subprocess.Popen(
+            [*GUNICORN, "tests.app.runtime.late_app:app"],
+            env=environment(tmp_path / "instance", port, **own),
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            # The FIFO opens when a worker loads the app.
+            with loads_after.open("w"), pytest.raises(BlockingIOError):
+                notices.recv(100)
+            notices.settimeout(60)
+            assert notices.recv(100) == b"READY=1"
+            assert urllib3.request("GET", f"http://127.0.0.1:{port}/", retries=False, timeout=60).data == b"here"
+        finally:
+            for pid in tree(process.pid):
+                os.kill(pid, signal.SIGKILL)
+            process.wait()
 
 
 def test_the_first_signal_ends_waiting_at_once_and_uploads_after_the_drain(server: Server) -> None:

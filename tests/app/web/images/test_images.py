@@ -20,6 +20,7 @@ from app.data.models.asset import Asset, Blob
 from app.data.models.partner import Member
 from app.images.game_pictures import pictures_of
 from app.limits import thread_budgets
+from app.limits.slots import Owner
 from app.storage.availability import storage_status
 from app.topics.names import assets_topic
 from app.web.images import gallery_view
@@ -263,7 +264,7 @@ def test_one_partner_does_not_take_every_place_for_images(
     owner: Visitor, game_id: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(thread_budgets.image_uploads, "limit", 2)
-    with thread_budgets.image_uploads.acquired(cast.starlight.partner_id, "Kite Works"):
+    with thread_budgets.image_uploads.acquired(Owner.partner(cast.starlight.partner_id, "Kite Works")):
         answer = send(owner, picture(), "one.png")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "10"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -18,6 +19,7 @@ from app.data.models.game import Game
 from app.data.models.server import Server
 from app.topics.event_hub import hub
 from app.web.games.live_game import GameSubject
+from app.web.live import live_parts
 from app.web.live.live_parts import LiveParts, Part, RenderedParts
 from tests.app.web import scenes
 from tests.app.web.scenes import On, Sent
@@ -198,3 +200,27 @@ def _before(seconds: float, condition: Callable[[], bool]) -> bool:
             return True
         ended.wait(0.02)
     return False
+
+
+def test_pages_that_somebody_reads_are_not_pushed_out_by_made_up_ones(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_parts, "MAX_CACHED_PAGES", 3)
+    parts, open_page = LiveParts(app), NamedPage("open")
+    parts.of(open_page)
+    for number in range(10):
+        parts.of(NamedPage(f"made up {number}"))
+        parts.of(open_page)
+    assert parts.renderings == 11
+
+
+@dataclass(frozen=True)
+class NamedPage:
+    name: str
+
+    @property
+    def topic(self) -> str:
+        return "nothing-changes"
+
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
+        return RenderedParts(self.name, (Part("only", self.name),), (), version)

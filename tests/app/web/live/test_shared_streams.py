@@ -12,16 +12,18 @@ import psutil
 import pytest
 import urllib3
 
-from app.accounts.partners import create_member
+from app.accounts.partners import create_member, create_partner
 from app.data.extensions import db
 from app.data.models.partner import Partner
 from app.storage.embedded_server import StorageAccess
+from app.web.live.streams import MAX_STREAMS_OF_MEMBER
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import STUDIO, Gunicorn, World, world_on_sqlite
 from tests.conftest import bearer
 
 pytestmark = pytest.mark.slow
-STREAMS = 40
+STREAMS = 120  # a partner has half of them
+PAGES = MAX_STREAMS_OF_MEMBER
 PASSWORD = "correct horse battery staple"
 PATIENCE = 60.0
 
@@ -53,17 +55,18 @@ class OpenPage:
 
 
 class Studio:
-    """Members of the partner, and a game whose title changes."""
+    """Members of a partner, and a game whose title changes."""
 
-    def __init__(self, world: World, gunicorn: Gunicorn) -> None:
+    def __init__(self, world: World, gunicorn: Gunicorn, partner_id: str | None = None) -> None:
         self.world = world
         self.gunicorn = gunicorn
-        self.slug = world.new_game()
+        self.partner_id = partner_id or world.partner_id
+        self.slug = world.new_game(self.partner_id)
 
     def signed_in(self, email: str) -> str:
         """The `Cookie` header of a new member."""
         with self.world.app.app_context():
-            create_member(db.session.get_one(Partner, self.world.partner_id), email, "Mira", "owner", PASSWORD, STUDIO)
+            create_member(db.session.get_one(Partner, self.partner_id), email, "Mira", "owner", PASSWORD, STUDIO)
         page = urllib3.request("GET", f"{self.gunicorn.address}/sign-in", retries=False)
         fields = {"email": email, "password": PASSWORD, "csrf_token": _token(page.data)}
         cookie = page.headers["Set-Cookie"].partition(";")[0]
@@ -149,9 +152,9 @@ def test_many_pages_of_a_game_share_one_thread_and_each_gets_every_change(studio
     cookie = studio.signed_in("many@example.org")
     with studio.pages(1, cookie):
         before = studio.threads()
-        with studio.pages(STREAMS - 1, cookie) as pages:
+        with studio.pages(PAGES - 1, cookie) as pages:
             # Each request used a thread while it was answered; they came one after the other.
-            assert studio.threads() < before + STREAMS / 2
+            assert studio.threads() < before + PAGES / 2
             for title in ("First change", "Second change"):
                 studio.rename(title)
                 for page in pages:
@@ -174,18 +177,38 @@ def test_signing_out_ends_the_pages_of_that_browser_and_no_other(studio: Studio)
 
 def test_places_of_closed_pages_are_free_again(studio: Studio) -> None:
     cookie = studio.signed_in("closing@example.org")
-    with studio.pages(STREAMS, cookie):
+    with studio.pages(PAGES, cookie):
         refused = studio.page(cookie)
         assert b" 503 " in refused.reads(b"\r\n\r\n")
         refused.close()
 
-    with studio.pages(STREAMS, cookie) as pages:
-        assert len(pages) == STREAMS
+    with studio.pages(PAGES, cookie) as pages:
+        assert len(pages) == PAGES
+
+
+def test_one_member_who_opens_pages_without_end_keeps_nobody_elses_from_going_live(
+    world: World, gunicorn: Gunicorn
+) -> None:
+    with world.app.app_context():
+        flooded, another = (Studio(world, gunicorn, create_partner(name, STUDIO).id) for name in ("Flooded", "Another"))
+    flooding = flooded.signed_in("flooding@example.org")
+    colleague, stranger = flooded.signed_in("colleague@example.org"), another.signed_in("stranger@example.org")
+    with flooded.pages(PAGES, flooding), ExitStack() as opened:
+        for _ in range(STREAMS):
+            refused = flooded.page(flooding)
+            opened.callback(refused.close)
+            assert b" 503 " in refused.reads(b"\r\n\r\n")
+            refused.reads(b"Your account uses 50 of the 120 places for live pages, the maximum for one account.")
+        for studio, cookie in ((flooded, colleague), (another, stranger)):
+            page = studio.page(cookie)
+            opened.callback(page.close)
+            assert b" 200 " in page.reads(b"\r\n\r\n"), "at the first try"
+            page.reads(b"event: live")
 
 
 def test_the_first_signal_ends_shared_pages(world: World, tmp_path: Path) -> None:
     gunicorn = Gunicorn(world.settings, tmp_path / "gunicorn.log").start(
-        SLIPWAY_STREAMS="8", SLIPWAY_DRAIN_SECONDS="30"
+        SLIPWAY_STREAMS="10", SLIPWAY_DRAIN_SECONDS="30"
     )
     try:
         studio = Studio(world, gunicorn)

@@ -1,0 +1,23 @@
+"""What counts as one place."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.limits.networks import network_of
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        (None, ""),
+        ("what a proxy may say", "what a proxy may say"),
+    ],
+)
+def test_addresses_are_counted_as_what_one_household_has(address: str | None, network: str) -> None:
+    assert network_of(address) == network
