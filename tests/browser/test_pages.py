@@ -212,7 +212,7 @@ def test_another_page_begins_at_its_top(sign_in: SignIn, page: Page, cast: Cast,
     page.set_viewport_size({"width": 1280, "height": 400})
     page.goto("/games/garden-of-forking-paths")
     page.evaluate("window.sameDocument = true")
-    link = page.locator("#builds a[href$='/builds/1']")
+    link = page.locator("#b1 .row-link")
     link.scroll_into_view_if_needed()
     assert page.evaluate("scrollY") > 0
     link.click()

@@ -18,6 +18,7 @@ from app.web.components.board_filters import KIND_FILTERS, PROBLEMS
 from app.web.components.component_cards import Card, CardBuilder
 from app.web.components.component_words import counted_kind, kind_name, millimetres
 from app.web.frame.formats import Moment, Phrase, counted
+from app.web.games.tab_counts import tab_counts
 from app.web.lists.filter_links import FilterLink
 from app.web.lists.list_address import ActiveFilter, ListAddress, quoted
 from app.web.live.live_parts import Part, RenderedParts, render_part
@@ -113,6 +114,7 @@ class BoardSubject:
         return RenderedParts(
             title=f"Components: {game.title} · Slipway",
             parts=(
+                *tab_counts(app, game.id),
                 self._bar_part(app, game, since),
                 render_part(app, "board-segments", "components/_segments.html", segments=self._segments(found)),
                 render_part(

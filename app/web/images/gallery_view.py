@@ -16,6 +16,7 @@ from app.topics.names import assets_topic
 from app.web.components.component_words import dimensions, uses
 from app.web.frame.formats import counted, format_size, format_used
 from app.web.frame.image_tags import Picture, picture
+from app.web.games.tab_counts import tab_counts
 from app.web.images.gallery_filters import USE_FILTERS
 from app.web.lists.list_address import ActiveFilter, ListAddress, quoted
 from app.web.live.live_parts import RenderedParts, render_part
@@ -99,6 +100,7 @@ class GallerySubject:
         return RenderedParts(
             title=f"{f'({failed} failed) ' if failed else ''}Images: {game.title} · Slipway",
             parts=(
+                *tab_counts(app, game.id),
                 render_part(app, "assets-segments", "images/_segments.html", segments=segments),
                 render_part(app, "assets-quota", "images/_quota.html", quota=quota, slug=game.slug),
                 render_part(app, "assets-pages", "images/_pages.html", links=links),

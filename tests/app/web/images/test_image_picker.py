@@ -115,6 +115,20 @@ def test_the_cover_and_several_screenshots(owner: Visitor, game_id: str, images:
     assert 'type="checkbox"' in owner.get(f"{PICKER}?for=screenshots").text
 
 
+def test_the_empty_cover_of_a_games_head_leads_to_the_picker_and_back(
+    owner: Visitor, viewer: Visitor, images: dict[str, str]
+) -> None:
+    for path in (GAME, f"{GAME}/components?q=ember"):
+        found = re.search(r'<a class="cover choose"\s+href="([^"]+)"', owner.get(path).text)
+        assert found, path
+        assert re.search(r'<span class="cover" aria-hidden="true"></span>', viewer.get(path).text), path
+        picker = owner.get(html.unescape(found[1]))
+        assert "cover choose" not in picker.text, "it is open already"
+    answer = owner.post(html.unescape(found[1]), {"asset": images["token.png"]})
+    assert answer.location == f"{GAME}/components?q=ember"
+    assert "cover choose" not in owner.get(answer.location).text
+
+
 def test_nothing_chosen_or_an_image_of_another_game_changes_nothing(
     owner: Visitor, game_id: str, images: dict[str, str], cast: Cast
 ) -> None:
