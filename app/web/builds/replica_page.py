@@ -132,7 +132,8 @@ def _facts(game: Game, cell: Cell) -> list[tuple[str, Phrase]]:
     if cell.since:
         facts.append(("State since", (Moment(cell.since, "moment"),)))
     facts.append(("Last report", (Moment(cell.reported_at, "moment"),) if cell.reported_at else ("Never",)))
-    facts.append(("Received", (format_part(cell.bytes_done, cell.bytes_total),)))
+    if cell.state != "removed":
+        facts.append(("Received", (format_part(cell.bytes_done, cell.bytes_total),)))
     if fetched := source_words(cell.source, cell.source_build, cell.fallback):
         facts.append(("Fetched as", (fetched,)))
     if cell.kept:
