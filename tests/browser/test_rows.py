@@ -35,7 +35,7 @@ OPERATOR_PAGES = (
     "/operator/audit",
 )
 # What would not be pressed as it should: the middle of a cell that belongs neither to the row's link nor to a control
-# or a tooltip of the row, and the middle of a time without its tooltip.
+# or a tooltip of the row, the middle of a time without its tooltip, and a row that is wider than its panel.
 BARE_POINTS = """() => {
     const bare = [];
     const at = (part) => {
@@ -45,6 +45,8 @@ BARE_POINTS = """() => {
     };
     for (const row of document.querySelectorAll(".table tr:has(.row-link)")) {
         row.scrollIntoView({block: "center"});
+        const panel = row.closest(".panel");
+        if (panel.scrollWidth > panel.clientWidth) bare.push(`${row.id}: wider than its panel`);
         for (const cell of row.querySelectorAll("td, th")) {
             const own = at(cell)?.closest(".row-link, a, button, label, [title], td, th");
             if (own !== cell.closest("td, th") && row.contains(own)) continue;
@@ -98,7 +100,7 @@ def test_every_row_with_a_page_is_its_link_and_no_other_row_lights_up(
             if page.locator(row).count():
                 assert lit(page, row) is opens, f"{row} of {path}"
                 seen.append(row)
-        for width in (360, 1280):
+        for width in (360, 768, 1280):
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate(BARE_POINTS) == [], f"{path} at {width} px"
     assert len(set(seen)) == 2

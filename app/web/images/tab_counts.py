@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.images.gallery import asset_counts
 from app.web.live.live_parts import Part, render_part
 
 
-def tab_counts(app: Flask, game_id: str) -> tuple[Part, Part]:
+def tab_counts(app: Flask, images: int, components: int) -> tuple[Part, Part]:
     """Of all images, and of the components of the draft, whatever the filters of the page are."""
-    counts = asset_counts(game_id)
-    return _part(app, "images-count", counts.images), _part(app, "components-count", counts.components)
+    return _part(app, "images-count", images), _part(app, "components-count", components)
 
 
 def _part(app: Flask, part_id: str, count: int) -> Part:
-    return render_part(app, part_id, "games/_tab_count.html", id=part_id, count=count)
+    return render_part(app, part_id, "images/_tab_count.html", id=part_id, count=count)
