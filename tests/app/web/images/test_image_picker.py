@@ -118,15 +118,16 @@ def test_the_cover_and_several_screenshots(owner: Visitor, game_id: str, images:
 def test_the_empty_cover_of_a_games_head_leads_to_the_picker_and_back(
     owner: Visitor, viewer: Visitor, images: dict[str, str]
 ) -> None:
-    for path in (GAME, f"{GAME}/components?q=ember"):
-        found = re.search(r'<a class="cover choose"\s+href="([^"]+)"', owner.get(path).text)
-        assert found, path
-        assert re.search(r'<span class="cover" aria-hidden="true"></span>', viewer.get(path).text), path
-        picker = owner.get(html.unescape(found[1]))
-        assert "cover choose" not in picker.text, "it is open already"
-    answer = owner.post(html.unescape(found[1]), {"asset": images["token.png"]})
-    assert answer.location == f"{GAME}/components?q=ember"
-    assert "cover choose" not in owner.get(answer.location).text
+    back = f"{GAME}/components?q=ember"
+    link = re.compile(r'<a class="cover choose"\s+href="([^"]+)"')
+    for path in (GAME, f"{GAME}/details", back):
+        assert link.search(owner.get(path).text), path
+        assert '<span class="cover" aria-hidden="true"></span>' in viewer.get(path).text, path
+    picker = html.unescape(link.findall(owner.get(back).text)[0])
+    assert not link.search(owner.get(picker).text), "it is open already"
+    answer = owner.post(picker, {"asset": images["token.png"]})
+    assert answer.location == back
+    assert not link.search(owner.get(back).text), "the cover is in its place"
 
 
 def test_nothing_chosen_or_an_image_of_another_game_changes_nothing(
