@@ -35,7 +35,8 @@ OPERATOR_PAGES = (
     "/operator/audit",
 )
 # What would not be pressed as it should: the middle of a cell that belongs neither to the row's link nor to a control
-# or a tooltip of the row, the middle of a time without its tooltip, and a row that is wider than its panel.
+# or a tooltip of the row, and the middle of a time without its tooltip, also in the matrix. And rows that are wider
+# than their panel.
 BARE_POINTS = """() => {
     const bare = [];
     const at = (part) => {
@@ -55,6 +56,10 @@ BARE_POINTS = """() => {
         for (const time of row.querySelectorAll("time")) {
             if (at(time) !== time) bare.push(`${row.id}: the tooltip of ${time.textContent}`);
         }
+    }
+    for (const time of document.querySelectorAll(".matrix .cell time")) {
+        time.scrollIntoView({block: "center", inline: "center"});
+        if (time.checkVisibility() && at(time) !== time) bare.push(`the tooltip of ${time.textContent} in the matrix`);
     }
     return bare;
 }"""

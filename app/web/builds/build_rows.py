@@ -108,7 +108,7 @@ def release_action(number: int, live: int | None) -> str:
 
 def _update(build: Build, table: BuildTable) -> str:
     """Empty while the update is being prepared, and for a build that no server needs to fetch."""
-    is_everywhere = table.cached.get(build.id, 0) >= table.servers
+    is_everywhere = 0 < table.servers <= table.cached.get(build.id, 0)
     if table.live is None or is_everywhere or table.costs.waits_for_pack(build, [table.live], is_live=False):
         return ""
     return update_words(table.costs.for_server(build, [table.live]))
