@@ -137,7 +137,7 @@ def test_a_build_opens_from_its_whole_row_and_its_controls_do_their_own_thing(
     for place in (row.locator("td.size"), row.locator("time")):
         for keys in ({"modifiers": ["Control"]}, {"button": "middle"}):
             with context.expect_page() as opened:
-                place.click(force=True, **keys)  # type: ignore[arg-type]
+                place.click(force=True, **keys)
             opened.value.wait_for_url(build)
             opened.value.close()
     assert page.url.endswith(GARDEN)
