@@ -72,7 +72,7 @@ def listed_build(game: Game, build: Build) -> ListedBuild:
 
 def _listed(game: Game, builds: Sequence[Build]) -> list[ListedBuild]:
     cached, live = cached_counts(game), live_build(game)
-    before = _live_before(game) if live in builds else None
+    before = live_before(game) if live in builds else None
     costs = transfer_costs({build.id for build in (*builds, live, before) if build})
     packs = pack_states([build.id for build in builds])
 
@@ -91,8 +91,8 @@ def _update(build: Build, older: Build, costs: TransferCosts, cached: Counter[st
     return BuildUpdate(older.number, costs.from_build(build, older).bytes, preparing, servers)
 
 
-def _live_before(game: Game) -> Build | None:
-    """The build that was live before the live one."""
+def live_before(game: Game) -> Build | None:
+    """The build that was live before the live one, if it still exists."""
     others = select(Build).where(Build.game_id == game.id, Build.id != game.released_build_id)
     return db.session.scalar(others.where(Build.released_at.is_not(None)).order_by(Build.released_at.desc()).limit(1))
 

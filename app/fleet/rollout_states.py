@@ -55,6 +55,7 @@ class Cell:
     to_fetch: int = 0
     preparing: int | None = None  # percent of the update that a queued build waits for
     kept: bool = False  # for rolling back
+    keep_previous: int = 0  # how many builds the server keeps for that, while it has room
     source: str | None = None  # archive, pack or update
     source_build: int | None = None
     fallback: str | None = None  # why the archive was used although there is a pack

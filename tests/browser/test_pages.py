@@ -212,7 +212,7 @@ def test_another_page_begins_at_its_top(sign_in: SignIn, page: Page, cast: Cast,
     page.set_viewport_size({"width": 1280, "height": 400})
     page.goto("/games/garden-of-forking-paths")
     page.evaluate("window.sameDocument = true")
-    link = page.locator("#builds a[href$='/builds/1']")
+    link = page.locator("#b1 .row-link")
     link.scroll_into_view_if_needed()
     assert page.evaluate("scrollY") > 0
     link.click()
@@ -244,6 +244,9 @@ def test_on_a_narrow_page_every_button_of_a_build_is_inside_its_panel(
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto("/games/garden-of-forking-paths")
     with_fonts(page)
+    for action in page.locator("#game-action").get_by_role("link").all():
+        expect(action).to_be_in_viewport(ratio=1)
+    expect(page.locator("#game-action")).to_have_text(re.compile(r"Roll back to build 3\s+Release build 5"))
     expect(page.locator(".builds .actions a", has_text="Roll back")).not_to_have_count(0)
     outside = page.eval_on_selector_all(
         ".builds .actions a",
@@ -251,6 +254,8 @@ def test_on_a_narrow_page_every_button_of_a_build_is_inside_its_panel(
              link.closest(".panel").getBoundingClientRect().right).map(link => link.ariaLabel)""",
     )
     assert outside == []
+    page.goto("/games/garden-of-forking-paths/components")
+    expect(page.locator(".add-component")).to_be_in_viewport(ratio=1)
 
 
 def test_on_a_narrow_page_other_builds_unfold(sign_in: SignIn, page: Page, cast: Cast, catalog: None) -> None:

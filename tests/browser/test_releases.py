@@ -26,7 +26,7 @@ def test_an_older_build_is_released_and_the_way_back_is_one_click(
     page = sign_in(cast.starlight.owner)
     page.goto(GARDEN)
     page.evaluate("window.sameDocument = true")
-    opener = page.get_by_role("link", name="Roll back to build 3")
+    opener = page.locator("#b3").get_by_role("link", name="Roll back to build 3")
 
     # By keyboard: opened, closed, and the focus is where it was.
     opener.focus()

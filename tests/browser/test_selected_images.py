@@ -47,6 +47,8 @@ def test_many_images_are_selected_downloaded_and_deleted(sign_in: SignIn, cast: 
     asset_scenes.add_image(game_id, "6.png", picture(seed=6), made=False)
     expect(boxes).to_have_count(6)
     expect(selected).to_have_text("4 selected")
+    in_all = page.locator("#images-count")
+    expect(in_all).to_have_text("6")
 
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as zip").click()
@@ -68,6 +70,15 @@ def test_many_images_are_selected_downloaded_and_deleted(sign_in: SignIn, cast: 
     page.locator(".toast").get_by_role("button", name="Undo").click()
     expect(page.locator(".toast")).to_contain_text("2 images are restored")
     expect(boxes).to_have_count(6)
+
+    # Without images there is nothing to select.
+    everything.check()
+    page.get_by_role("button", name="Delete").click()
+    expect(in_all).to_have_text("0")
+    expect(page.locator("#selection")).to_be_hidden()
+    asset_scenes.add_image(game_id, "7.png", picture(seed=7), made=False)
+    expect(in_all).to_have_text("1")
+    expect(page.locator("#selection")).to_be_visible()
     assert complaints == []
 
 
@@ -90,6 +101,11 @@ def test_a_search_is_live_and_in_the_address(sign_in: SignIn, cast: Cast, compla
     page.reload()
     expect(tiles).to_have_count(2)
     expect(search).to_have_value("card")
+    search.fill("none of them")
+    expect(tiles).to_have_count(0)
+    expect(page.locator("#selection")).to_be_hidden()
+    expect(page.locator("#images-count")).to_have_text("3")
+    search.fill("card")
 
     # The list of a search is live too.
     asset_scenes.add_image(game_id, "card-0.png", picture(seed=30), made=False)

@@ -37,6 +37,7 @@ GZIP = "application/gzip"
 ARCHIVE = packed_game(7, 11_000_000).archive  # three parts
 LATER_PARTS = re.compile(r"partNumber=[2-9]")
 LIVE_UPDATES = re.compile(r"/games/[^/]+/(live|matrix)")
+ANSWERS = re.compile(r"/uploads/[^/?]+$")  # about one upload
 
 # A file let go over the page, as the browser tells of it.
 DROP = """([name, size]) => {
@@ -178,6 +179,7 @@ def test_what_the_server_would_refuse_is_not_sent(lanterns: Page) -> None:
     rows = lanterns.locator("#uploads-here .upload")
     expect(rows.nth(0)).to_contain_text("It is not a .tar.gz")
     expect(rows.nth(1)).to_contain_text("It is empty")
+    expect(rows.locator(".progress").first).to_be_hidden()
     assert sent == []
 
 
@@ -517,6 +519,14 @@ def signed_in(context: BrowserContext, email: str, path: str) -> Page:
     return page
 
 
+def as_if_quiet(route: Route) -> None:
+    """An answer about an upload whose last part arrived three minutes ago."""
+    answer = route.fetch()
+    body = answer.json()
+    expires_at = datetime.fromisoformat(body["expiresAt"]) - timedelta(minutes=3)
+    route.fulfill(response=answer, json=body | {"expiresAt": expires_at.isoformat()})
+
+
 def test_the_upload_of_a_colleague_is_shown_with_its_state(
     lanterns: Page, archive: Path, chromium: Browser, site: LiveServer, cast: Cast, complaints: list[str]
 ) -> None:
@@ -528,9 +538,15 @@ def test_the_upload_of_a_colleague_is_shown_with_its_state(
     expect(listed).to_contain_text("lanterns.tar.gz")
     expect(listed).to_contain_text("Uploading 47\u00a0% · 5.0 of 10.5\u00a0MiB")
     theirs = context.new_page()
+    theirs.route(ANSWERS, as_if_quiet)
     theirs.goto("/games/paper-lanterns")
     row = theirs.locator("#other-uploads li")
+    expect(row).to_contain_text("Stopped at 5.0 of 10.5\u00a0MiB, nothing received for 3 minutes")
+    stopped = row.locator(".phase").evaluate("phase => getComputedStyle(phase).color")
+    theirs.unroute(ANSWERS)
+    theirs.reload()
     expect(row).to_contain_text("lanterns.tar.gz")
+    assert row.locator(".phase").evaluate("phase => getComputedStyle(phase).color") != stopped
     expect(row).to_contain_text("Uploading 47\u00a0% · 5.0 of 10.5\u00a0MiB")
     lanterns.reload()
     lanterns.unroute(LATER_PARTS)

@@ -51,6 +51,7 @@ PARTNER_PAGES = (
 OPERATOR_PAGES = (
     "/operator/servers",
     "/operator/servers/srv-04",
+    "/operator/attention?show=all",
     "/operator/partners",
     "/operator/capacity",
     "/operator/storage",

@@ -7,6 +7,7 @@ import "./js/live/live-regions.js";
 import "./js/times/local-times.js";
 import "./js/frame/theme.js";
 import "./js/frame/copy-buttons.js";
+import "./js/frame/row-links.js";
 import "./js/frame/keyboard-shortcuts.js";
 import "./js/forms/show-password.js";
 import "./js/forms/slug-fields.js";

@@ -121,13 +121,14 @@ def _ask_deletion(game: Game, build: Build, form: FlaskForm) -> str:
 def _page(game: Game, build: Build, form: NoteForm) -> str:
     found = preview(game, build)
     live = found.live
-    other = default_other(game, build)
+    other, action = default_other(game, build), release_action(build.number, live)
     return render_template(
         "builds/build.html",
         number=build.number,
         compared_with=other.number if other else None,
         state=build_words.build_state(build, build.number == live),
-        action=release_action(build.number, live),
+        action=action,
+        suggested=action == "Release" and build.first_released_at is None,
         facts=_facts(found, pack_states([build.id]).get(build.id)),
         start=unpack_lines(archive_name(game.slug, build.number), build.top_directory, build.launcher),
         warnings=build.warnings,

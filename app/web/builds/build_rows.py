@@ -11,7 +11,7 @@ from app.catalog.refused_archives import RefusedArchive
 from app.data.models.game import Build, Game
 from app.web.builds import build_words
 from app.web.builds.packaging_command import split_command
-from app.web.builds.transfer_words import update_words
+from app.web.builds.transfer_words import cached_words, update_words
 from app.web.frame.formats import Moment, Phrase, counted, format_size
 from app.web.lists.list_address import order_words
 from slipway.archive.invisible_characters import escape_invisible
@@ -32,9 +32,9 @@ BUILD_SORTS = {
 @dataclass(frozen=True)
 class BuildLine:
     """One row, with its HTML id. `warnings`: how many its check found, in words. `version`: the studio's own name for
-    the build. `update`: what a server with the live build fetches, and on how many servers the build is already:
-    `0 B` and `on 5 of 6`. `updates`: what is done for its pack, or why there is none. `action`: Release, Roll back, or
-    "" for the live build.
+    the build. `update`: what a server with the live build fetches; `cached_on`: on how many servers the build is
+    already, `5 of 6`. `updates`: what is done for its pack, or why there is none. `action`: Release, Roll back, or ""
+    for the live build. `was_live`: whether it was ever released.
     """
 
     id: str
@@ -48,9 +48,11 @@ class BuildLine:
     warnings: str = ""
     version: str = ""
     note: str = ""
-    update: tuple[str, str] = ("", "")
+    update: str = ""
+    cached_on: str = ""
     updates: str = ""
     action: str = ""
+    was_live: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,12 @@ def release_action(number: int, live: int | None) -> str:
     return "Roll back" if live is not None and number < live else "Release"
 
 
-def _update(build: Build, table: BuildTable) -> tuple[str, str]:
-    cached, costs = table.cached.get(build.id, 0), table.costs
-    known = table.live and not costs.waits_for_pack(build, [table.live], is_live=False)
-    cost = costs.for_server(build, [table.live]) if table.live and (known or cached) else None
-    return update_words(cost, cached, table.servers)
+def _update(build: Build, table: BuildTable) -> str:
+    """Empty while the update is being prepared, and for a build that no server needs to fetch."""
+    is_everywhere = 0 < table.servers <= table.cached.get(build.id, 0)
+    if table.live is None or is_everywhere or table.costs.waits_for_pack(build, [table.live], is_live=False):
+        return ""
+    return update_words(table.costs.for_server(build, [table.live]))
 
 
 def _build(build: Build, table: BuildTable) -> BuildLine:
@@ -127,8 +130,10 @@ def _build(build: Build, table: BuildTable) -> BuildLine:
         version=build_words.version_words(build.version_label),
         note=build.note or "",
         update=_update(build, table),
+        cached_on=cached_words(table.cached.get(build.id, 0), table.servers),
         updates=build_words.pack_words(table.packs.get(build.id)),
         action=release_action(build.number, live),
+        was_live=build.first_released_at is not None,
     )
 
 

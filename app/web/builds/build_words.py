@@ -163,8 +163,8 @@ def _removing(cell: Cell) -> CellWords:
 
 
 def _removed(cell: Cell) -> CellWords:
-    fact: Phrase = (Moment(cell.since, "day"),) if cell.since else ()
-    return CellWords(cell.state, "none", "Removed", fact)
+    fact: Phrase = ("not kept since ", Moment(cell.since, "day")) if cell.since else ()
+    return CellWords(cell.state, "none", "Copy removed", fact)
 
 
 def _not_sent(cell: Cell) -> CellWords:

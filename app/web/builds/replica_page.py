@@ -9,7 +9,9 @@ from flask import Blueprint, Flask, Response, render_template
 from flask.typing import ResponseReturnValue
 
 from app.catalog.game_lookup import game_with_live_build
+from app.catalog.release_history import newest_release
 from app.data.models.base import now
+from app.data.models.game import Game
 from app.fleet.replica_history import attempts_of_build
 from app.fleet.reporting.attempt_history import MAX_ATTEMPTS
 from app.fleet.rollout import replica_cell
@@ -65,7 +67,7 @@ class ReplicaSubject:
                 render_part(
                     app, "replica-reason", "builds/replica/_reason.html", words=words, tone=tone, retry_url=retry_url
                 ),
-                render_part(app, "replica-facts", "builds/replica/_facts.html", facts=_facts(cell)),
+                render_part(app, "replica-facts", "builds/replica/_facts.html", facts=_facts(game, cell)),
                 render_part(app, "attempts", "builds/replica/_attempts.html", attempts=attempts, most=MAX_ATTEMPTS),
             ),
             rows=(),
@@ -107,15 +109,31 @@ def _subject(slug: str, number: int, server_id: str) -> ReplicaSubject:
     return ReplicaSubject(my_game(slug).id, number, server_id, me().may_write)
 
 
-def _facts(cell: Cell) -> list[tuple[str, Phrase]]:
+def _removal_facts(game: Game, cell: Cell) -> list[tuple[str, Phrase]]:
+    """Why the server removed its copy, and who released the build that is live instead."""
+    why = f"{cell.server_id}, which keeps the live build"
+    if cell.keep_previous:
+        why += f" and {counted(cell.keep_previous, 'build')} to roll back to, while it has room"
+    facts: list[tuple[str, Phrase]] = [("Removed by", (why,))]
+    release = newest_release(game)
+    if release is not None:
+        when = build_words.released_line(release.released_at, release.released_by)
+        facts.append(("Live instead", (f"Build {release.build_number}. ", *when)))
+    return facts
+
+
+def _facts(game: Game, cell: Cell) -> list[tuple[str, Phrase]]:
     """(label, value) of all facts that apply."""
     facts: list[tuple[str, Phrase]] = []
+    if cell.state == "removed":
+        facts += _removal_facts(game, cell)
     if cell.state == "queued" and (waiting := build_words.waits_for(cell)):
         facts.append(("Waiting", (f"{waiting[0].upper()}{waiting[1:]}",)))
     if cell.since:
         facts.append(("State since", (Moment(cell.since, "moment"),)))
     facts.append(("Last report", (Moment(cell.reported_at, "moment"),) if cell.reported_at else ("Never",)))
-    facts.append(("Received", (format_part(cell.bytes_done, cell.bytes_total),)))
+    if cell.state != "removed":
+        facts.append(("Received", (format_part(cell.bytes_done, cell.bytes_total),)))
     if fetched := source_words(cell.source, cell.source_build, cell.fallback):
         facts.append(("Fetched as", (fetched,)))
     if cell.kept:

@@ -6,14 +6,14 @@ from app.fleet.costs.transfer_costs import TransferCost
 from app.web.frame.formats import format_size
 
 
-def update_words(cost: TransferCost | None, cached_on: int, servers: int) -> tuple[str, str]:
-    """(bytes, where it is cached) of a build for each server that has the live build: `1.4 MiB`, or `cached on 5 of 6`.
-    Empty for the live build. `cost`: None without a live build, and while the update is being prepared."""
-    if cost is not None and cost.way == "none":  # the live build
-        return "", ""
-    if cached_on:
-        return "", f"cached on {cached_on} of {servers}"
-    return (format_size(cost.bytes) if cost else ""), ""
+def update_words(cost: TransferCost) -> str:
+    """What a server that has the live build fetches: `1.4 MiB`, or "" for the live build itself."""
+    return "" if cost.way == "none" else format_size(cost.bytes)
+
+
+def cached_words(cached_on: int, servers: int) -> str:
+    """On how many servers a build is cached: `5 of 6`, or "" if on none."""
+    return f"{cached_on} of {servers}" if cached_on else ""
 
 
 def source_words(source: str | None, from_build: int | None, fallback: str | None) -> str:

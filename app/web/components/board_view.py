@@ -13,11 +13,13 @@ from app.components.component_views import ShownComponent
 from app.components.revisions import Changes, changes, draft_of, list_revisions, revision_of
 from app.data.extensions import db
 from app.data.models.game import Game
+from app.images.gallery import asset_counts
 from app.topics.names import assets_topic
 from app.web.components.board_filters import KIND_FILTERS, PROBLEMS
 from app.web.components.component_cards import Card, CardBuilder
 from app.web.components.component_words import counted_kind, kind_name, millimetres
 from app.web.frame.formats import Moment, Phrase, counted
+from app.web.images.tab_counts import tab_counts
 from app.web.lists.filter_links import FilterLink
 from app.web.lists.list_address import ActiveFilter, ListAddress, quoted
 from app.web.live.live_parts import Part, RenderedParts, render_part
@@ -99,7 +101,7 @@ class BoardSubject:
             value("q") or None, KIND_FILTERS[value("kind")][1], value("problem") or None, value("sort")
         )
         found = board(game, revision, wanted)
-        since = changes(game.id) if draft else None
+        since, in_all = changes(game.id) if draft else None, asset_counts(game.id)
         cards = CardBuilder(game.slug, found, since, urlencode(self.address.values))
         sections = self._wanted_sections(found)
         places = _on_page(1 if self.inside else self.address.page, SECTIONS_PER_PAGE)
@@ -113,6 +115,7 @@ class BoardSubject:
         return RenderedParts(
             title=f"Components: {game.title} · Slipway",
             parts=(
+                *tab_counts(app, in_all.images, in_all.components),
                 self._bar_part(app, game, since),
                 render_part(app, "board-segments", "components/_segments.html", segments=self._segments(found)),
                 render_part(

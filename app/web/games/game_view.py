@@ -7,14 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.catalog.build_filters import BuildFilter
+from app.catalog.build_list import live_before
 from app.catalog.game_lookup import game_with_live_build
 from app.catalog.release_history import newest_release
-from app.data.models.game import Game
+from app.data.models.game import Build, Game
 from app.fleet.rollout import matrix
 from app.fleet.rollout_states import Matrix, MatrixRow
 from app.uploads.resumable.current_uploads import current_uploads
 from app.web.builds import build_words
-from app.web.builds.build_rows import BUILDS_ON_GAME_PAGE, BuildLine, RefusalLine, count_note, list_build_lines
+from app.web.builds.build_rows import (
+    BUILDS_ON_GAME_PAGE,
+    BuildLine,
+    RefusalLine,
+    count_note,
+    list_build_lines,
+    release_action,
+)
 from app.web.builds.build_words import CellWords, Count, StatusLabel
 from app.web.builds.transfer_words import sent_words
 from app.web.frame.formats import Phrase, counted, format_size, some_names
@@ -42,6 +50,16 @@ class RowView:
 
 
 @dataclass(frozen=True)
+class HeadAction:
+    """A button in the head of the page: it asks whether to make build `number` live."""
+
+    number: int
+    label: str
+    primary: bool = False
+    rolls_back: bool = False
+
+
+@dataclass(frozen=True)
 class GameView:
     """All live content of a game's page. `changes_at`: when the next server counts as lost, or None."""
 
@@ -49,7 +67,7 @@ class GameView:
     tab_title: str
     chips: Sequence[StatusLabel]
     released: Phrase
-    release_next: int | None  # a ready build that is newer than the live one
+    actions: Sequence[HeadAction]
     builds: Sequence[BuildLine]
     refused: Sequence[RefusalLine]
     builds_note: str
@@ -80,7 +98,7 @@ def game_view(game_id: str, may_write: bool, page: int) -> GameView | None:
         tab_title=build_words.tab_title(game.title, found.counts),
         chips=[chip for chip in (build_words.live_chip(game, live), build_words.worst_chip(found)) if chip],
         released=_released(game),
-        release_next=_next(builds.lines),
+        actions=_actions(builds.lines, live, live_before(game)),
         builds=builds.lines,
         refused=builds.refused,
         builds_note=count_note(builds),
@@ -112,8 +130,18 @@ def _waiting_servers(found: Matrix) -> str:
     return f"{counted(found.total, 'server')} {'is' if found.total == 1 else 'are'} ready: {names}."
 
 
-def _next(lines: Sequence[BuildLine]) -> int | None:
-    return lines[0].number if lines and lines[0].action == "Release" else None
+def _actions(lines: Sequence[BuildLine], live: Build | None, before: Build | None) -> list[HeadAction]:
+    """The way back to the build that was live `before`, and the newest of the `lines` if nobody has released it yet. A
+    build that was rolled back is offered again only until there is a newer one, and never as the primary button."""
+    newest = lines[0] if lines and lines[0].action == "Release" and not lines[0].was_live else None
+    actions = []
+    if live and before and release_action(before.number, live.number) == "Roll back":
+        actions.append(HeadAction(before.number, f"Roll back to build {before.number}", rolls_back=True))
+    elif live and before and newest is None:
+        actions.append(HeadAction(before.number, f"Release build {before.number} again"))
+    if newest:
+        actions.append(HeadAction(newest.number, f"Release build {newest.number}", primary=True))
+    return actions
 
 
 def _released(game: Game) -> Phrase:

@@ -10,13 +10,14 @@ from flask import Flask
 
 from app.data.extensions import db
 from app.data.models.game import Game
-from app.images.gallery import GalleryFilter, QuotaSummary, gallery, quota_summary
+from app.images.gallery import GalleryFilter, QuotaSummary, asset_counts, gallery, quota_summary
 from app.images.gallery_images import GalleryImage
 from app.topics.names import assets_topic
 from app.web.components.component_words import dimensions, uses
 from app.web.frame.formats import counted, format_size, format_used
 from app.web.frame.image_tags import Picture, picture
 from app.web.images.gallery_filters import USE_FILTERS
+from app.web.images.tab_counts import tab_counts
 from app.web.lists.list_address import ActiveFilter, ListAddress, quoted
 from app.web.live.live_parts import RenderedParts, render_part
 
@@ -91,6 +92,7 @@ class GallerySubject:
         page = gallery(game, self.filter())
         tiles = [tile_of(game.slug, image, urlencode(self.address.values)) for image in page.images]
         rows = tuple(render_part(app, f"asset-{one.id}", "images/_tile.html", tile=one) for one in tiles)
+        in_all = asset_counts(game.id)
         counts = {"": page.counts.all, "yes": page.counts.used, "no": page.counts.unused}
         segments = self.address.links("used", USE_LABELS, counts)
         links = self.address.page_links(page.next_cursor)
@@ -99,6 +101,7 @@ class GallerySubject:
         return RenderedParts(
             title=f"{f'({failed} failed) ' if failed else ''}Images: {game.title} · Slipway",
             parts=(
+                *tab_counts(app, in_all.images, in_all.components),
                 render_part(app, "assets-segments", "images/_segments.html", segments=segments),
                 render_part(app, "assets-quota", "images/_quota.html", quota=quota, slug=game.slug),
                 render_part(app, "assets-pages", "images/_pages.html", links=links),

@@ -152,14 +152,13 @@ def test_a_dismissed_refusal_comes_back_to_the_list(owner: Visitor, cast: Cast) 
 
 
 def test_the_live_build_is_no_update_from_itself(owner: Visitor, garden: str) -> None:
-    live = next(row for row in rows(owner.get(PAGE).text) if row.startswith("4 "))
-    assert " — " in live
-    assert "on 1 of 6" not in live
+    live = next(row for row in rows(owner.get(PAGE).text) if row.startswith("Build 4 "))
+    assert "6.7 GiB — Cached on 1 of 6" in live
 
 
 def test_words_after_the_state_have_no_dot_of_their_own(owner: Visitor, garden: str) -> None:
     """The dot is drawn between them where they share a line. On narrow screens it would begin a line."""
     with writing() as session:
         session.scalars(select(Build).where(Build.game_id == garden, Build.number == 5)).one().note = "For the demo"
-    row = next(row for row in rows(owner.get(PAGE).text) if row.startswith("5 "))
+    row = next(row for row in rows(owner.get(PAGE).text) if row.startswith("Build 5 "))
     assert "Ready For the demo" in row

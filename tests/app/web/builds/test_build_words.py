@@ -123,7 +123,7 @@ def test_a_server_that_never_reported_is_no_reason_to_worry() -> None:
 
 def test_removing_removed_and_not_sent_say_the_amount_or_the_day() -> None:
     assert said(replace(CELL, state="removing")) == ("Removing", "6.7 GiB")
-    assert said(replace(CELL, state="removed")) == ("Removed", "14 Nov 2026")
+    assert said(replace(CELL, state="removed")) == ("Copy removed", "not kept since 14 Nov 2026")
     assert said(replace(CELL, state="not_sent", since=None, to_fetch=1_400_000)) == ("Not sent", "1.3 MiB to fetch")
 
 

@@ -80,7 +80,7 @@ def test_warnings_are_shown_in_the_list_on_the_page_and_before_a_release(owner: 
     with writing() as session:
         build = session.scalars(select(Build).where(Build.game_id == garden, Build.number == 3)).one()
         build.warnings = ["lib/x/engine is a program without an execute bit", "README differs"]
-    shown = next(row for row in rows(owner.get(PAGE).text) if row.startswith("3 "))
+    shown = next(row for row in rows(owner.get(PAGE).text) if row.startswith("Build 3 "))
     assert "2 warnings from its check" in shown
     assert f'href="{PAGE}/builds/3#warnings"' in owner.get(PAGE).text
     assert "Warnings from its check lib/x/engine is a program" in plain(owner.get(f"{PAGE}/builds/3").text)

@@ -118,8 +118,8 @@ def test_the_builds_table_says_what_servers_with_the_live_build_fetch(
     owner: Visitor, two_builds: tuple[Build, Build]
 ) -> None:
     lines = rows(owner.get(f"{PAGE}/builds").text)
-    assert lines[0].startswith("2 Ready 501 KiB 11 KiB the studio")
-    assert "— the studio" in lines[1], "the live build costs nothing"
+    assert lines[0].startswith("Build 2 Ready 501 KiB 11 KiB — the studio")
+    assert "489 KiB — Cached on 2 of 3 the studio" in lines[1], "the live build costs nothing"
     add_pack(two_builds[1], "making", done=40, total=100)
     assert "Preparing updates 40 % 501 KiB —" in rows(owner.get(f"{PAGE}/builds").text)[0]
 

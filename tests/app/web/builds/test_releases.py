@@ -7,11 +7,12 @@ import re
 import pytest
 from sqlalchemy import select
 
-from app.data.database import writing
+from app.data.database import announce, writing
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Build, Game
 from app.data.models.server import Server
+from app.topics.names import game_topic
 from tests.app.web import scenes
 from tests.app.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
 from tests.app.web.reading import afresh, errors, plain, rows
@@ -43,16 +44,56 @@ def test_the_page_offers_what_is_ready_and_the_way_back(owner: Visitor, garden: 
     assert 'aria-label="Release build 5"' in page
     assert 'aria-label="Roll back to build 3"' in page
     assert f"{PAGE}/builds/4/release" not in page, "it is live already"
-    assert rows(page)[0].startswith("5 Ready 6.7 GiB 6.7 GiB CI"), "it has no pack"
-    assert rows(page)[2].startswith("3 Ready, was live 6.6 GiB cached on 5 of 6")
-    assert '<span class="soft">cached on 5 of 6</span>' in page
+    assert rows(page)[0].startswith("Build 5 Ready 6.7 GiB 6.7 GiB — CI"), "it has no pack"
+    assert rows(page)[1].startswith("Build 4 Live since")
+    assert "6.7 GiB — Cached on 1 of 6 Mira Okafor" in rows(page)[1], "nothing to fetch for the live build"
+    assert rows(page)[2].startswith("Build 3 Ready, was live 6.6 GiB 6.6 GiB Cached on 5 of 6")
+
+
+def head_actions(page: str) -> list[tuple[str, str]]:
+    """(class, label) of the buttons in the head of a game's page."""
+    head = page[page.index('id="game-action"') : page.index('<nav class="tabs"')]
+    return [
+        (look, plain(label).strip()) for look, label in re.findall(r'<a class="([^"]+)"[^>]*>(.*?)</a>', head, re.S)
+    ]
+
+
+def send_unreleased(game_id: str) -> None:
+    """The next build arrives, and waits to be released."""
+    afresh()
+    live_id = db.session.get_one(Game, game_id).released_build_id
+    scenes.send(game_id, scenes.Sent(released=None))
+    with writing() as session:
+        session.get_one(Game, game_id).released_build_id = live_id
+        announce(game_topic(game_id))
+
+
+def test_the_head_of_a_game_offers_the_newest_build_and_the_way_back(owner: Visitor, garden: str) -> None:
+    secondary, primary = "button page-action", "button primary page-action"
+    way_back, newest = (secondary, "Roll back to build 3"), (primary, "Release build 5")
+    for path in ("", "/builds"):
+        assert head_actions(owner.get(f"{PAGE}{path}").text) == [way_back, newest], path
+    owner.post(f"{PAGE}/builds/5/release", {"live": "4"})
+    assert head_actions(owner.get(PAGE).text) == [(secondary, "Roll back to build 4")]
+
+
+def test_a_build_that_was_rolled_back_is_not_suggested_again(owner: Visitor, garden: str) -> None:
+    owner.post(f"{PAGE}/builds/5/release", {"live": "4"})
+    owner.post(f"{PAGE}/builds/4/release", {"live": "5"})
+    page = owner.get(PAGE).text
+    assert head_actions(page) == [("button page-action", "Release build 5 again")]
+    assert 'class="button primary' not in page
+    assert 'aria-label="Release build 5"' in page, "the table still offers it"
+    send_unreleased(garden)
+    assert head_actions(owner.get(PAGE).text) == [("button primary page-action", "Release build 6")]
 
 
 def test_viewers_see_everything_and_are_offered_nothing(viewer: Visitor, garden: str) -> None:
     page = viewer.get(PAGE).text
     assert "Update from live" in plain(page)
     assert "/release" not in page
-    assert "More about build 5" in page
+    assert re.search(rf'class="row-link" href="{PAGE}/builds/5"', page)
+    assert head_actions(page) == []
     for answer in (viewer.get(f"{PAGE}/builds/5/release"), viewer.post(f"{PAGE}/builds/5/release", {"live": "4"})):
         assert answer.status_code == 403
         assert "your role is viewer" in answer.text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.fleet.costs.transfer_costs import TransferCost
-from app.web.builds.transfer_words import sent_words, source_words, update_words
+from app.web.builds.transfer_words import cached_words, sent_words, source_words, update_words
 from app.web.frame.formats import NO_BREAK_SPACE
 
 
@@ -24,22 +24,19 @@ def test_how_the_bytes_of_a_copy_came(source: str | None, build: int | None, fal
 
 
 @pytest.mark.parametrize(
-    ("cost", "cached_on", "words"),
+    ("cost", "words"),
     [
-        (TransferCost("update", 1_400_000, 13), 0, ("1.3 MiB", "")),
-        (TransferCost("update", 1_400_000, 13), 5, ("", "cached on 5 of 6")),
-        (TransferCost("archive", 7_200_000_000), 0, ("6.7 GiB", "")),
-        (TransferCost("none", 0), 1, ("", "")),
-        (TransferCost("none", 0), 0, ("", "")),
-        (None, 0, ("", "")),
-        (None, 2, ("", "cached on 2 of 6")),
+        (TransferCost("update", 1_400_000, 13), "1.3 MiB"),
+        (TransferCost("archive", 7_200_000_000), "6.7 GiB"),
+        (TransferCost("none", 0), ""),
     ],
 )
-def test_what_servers_with_the_live_build_fetch(
-    cost: TransferCost | None, cached_on: int, words: tuple[str, str]
-) -> None:
-    found = update_words(cost, cached_on, 6)
-    assert tuple(word.replace(NO_BREAK_SPACE, " ") for word in found) == words
+def test_what_servers_with_the_live_build_fetch(cost: TransferCost, words: str) -> None:
+    assert update_words(cost).replace(NO_BREAK_SPACE, " ") == words
+
+
+def test_on_how_many_servers_a_build_is_cached() -> None:
+    assert (cached_words(5, 6), cached_words(0, 6)) == ("5 of 6", "")
 
 
 def test_bytes_sent_and_saved() -> None:

@@ -211,6 +211,14 @@ def test_a_cell_leads_to_the_whole_story(owner: Visitor, garden: str) -> None:
     assert owner.get(f"{PAGE}/builds/4/servers/srv-99").status_code == 404
 
 
+def test_a_removed_copy_says_who_removed_it_and_why(owner: Visitor, garden: str) -> None:
+    assert "srv-02, build 1: srv-02 fra Copy removed not kept since" in plain(owner.get(PAGE).text)
+    text = plain(owner.get(f"{PAGE}/builds/1/servers/srv-02").text)
+    assert "Removed by srv-02, which keeps the live build and 1 build to roll back to, while it has room" in text
+    assert re.search(r"Live instead Build 4\. Released .* by Mira Okafor", text)
+    assert "Removed by" not in plain(owner.get(f"{PAGE}/builds/1/servers/srv-04").text)
+
+
 def test_an_unknown_slug_names_the_nearest_own_game(owner: Visitor, stranger: Visitor, garden: str) -> None:
     answer = owner.get("/games/garden-of-forking-path")
     assert answer.status_code == 404

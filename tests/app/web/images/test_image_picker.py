@@ -115,6 +115,21 @@ def test_the_cover_and_several_screenshots(owner: Visitor, game_id: str, images:
     assert 'type="checkbox"' in owner.get(f"{PICKER}?for=screenshots").text
 
 
+def test_the_empty_cover_of_a_games_head_leads_to_the_picker_and_back(
+    owner: Visitor, viewer: Visitor, images: dict[str, str]
+) -> None:
+    back = f"{GAME}/components?q=ember"
+    link = re.compile(r'<a class="cover choose"\s+href="([^"]+)"')
+    for path in (GAME, f"{GAME}/details", back):
+        assert link.search(owner.get(path).text), path
+        assert '<span class="cover" aria-hidden="true"></span>' in viewer.get(path).text, path
+    picker = html.unescape(link.findall(owner.get(back).text)[0])
+    assert not link.search(owner.get(picker).text), "it is open already"
+    answer = owner.post(picker, {"asset": images["token.png"]})
+    assert answer.location == back
+    assert not link.search(owner.get(back).text), "the cover is in its place"
+
+
 def test_nothing_chosen_or_an_image_of_another_game_changes_nothing(
     owner: Visitor, game_id: str, images: dict[str, str], cast: Cast
 ) -> None:

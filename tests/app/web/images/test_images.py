@@ -132,6 +132,20 @@ def test_filters_are_in_the_address(owner: Visitor, game_id: str, card: str, cas
     assert again.status_code == 304
 
 
+def test_the_counts_on_the_tabs_are_live_whatever_the_filter_is(owner: Visitor, game_id: str, card: str) -> None:
+    def counts(page: str) -> list[str]:
+        return re.findall(r'class="tab-count"[^>]*id="(?:images|components)-count">([^<]+)<', one_line(page))
+
+    url = f"{PAGE}/parts?q=nothing"
+    assert counts(owner.get(PAGE).text) == ["1", "0"]
+    asset_scenes.add_image(game_id, "Board.png", picture(), made=False)
+    asset_scenes.add_component(game_id, "tile", "Lantern Keeper", "card-001", faces={"front": card})
+    for parts in (url, "/games/paper-lanterns/components/parts?q=nothing"):
+        poll = owner.get(parts, headers=HTMX).text
+        assert counts(poll) == ["2", "1"], parts
+        assert 'hx-swap-oob="morph" id="images-count"' in poll, parts
+
+
 def test_the_gallery_is_sorted_and_has_pages(owner: Visitor, game_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, size in (("b 2.png", 40), ("A.png", 60), ("c.png", 50)):
         asset_scenes.add_image(game_id, name, picture(size, size), made=False)

@@ -179,7 +179,7 @@ def test_a_healthy_fleet_has_none_opened(operator: Visitor, cast: Cast) -> None:
 
 def test_it_lists_what_the_server_holds(operator: Visitor, garden: str) -> None:
     text = part(operator.get(f"{PAGE}?server=srv-02").text, "opened-builds")
-    assert "The Garden of Forking Paths Starlight Studio 4" in text
+    assert "The Garden of Forking Paths , build 4: attempts Starlight Studio 4" in text
     assert "Downloading 62 % · 17.5 MiB/s" in text
     assert "4.2 of 6.7 GiB" in text
     assert "Cached 13.2 GiB 11" in text

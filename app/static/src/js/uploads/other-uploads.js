@@ -13,7 +13,10 @@ const QUIET = 120_000; // milliseconds without a part, after which an upload cou
 
 /** @typedef {import("./upload-api.js").UploadAnswer} UploadAnswer */
 
-/** What was last read of each, by its id: the server renders the list anew whenever the game changes. */
+/**
+ * What was last read of each, by its id: the server renders the list anew whenever the game changes.
+ * @type {Map<string, {words: string, stopped: boolean}>}
+ */
 const known = new Map();
 
 /** @param {ParentNode} root */
@@ -25,7 +28,10 @@ function draw() {
   for (const row of rows()) {
     const { upload = "" } = row.dataset;
     row.hidden = ours.has(upload);
-    if (known.has(upload)) setText(need(row, ".phase", HTMLElement), known.get(upload));
+    const found = known.get(upload);
+    if (!found) continue;
+    setText(need(row, ".phase", HTMLElement), found.words);
+    row.classList.toggle("stopped", found.stopped);
   }
   for (const list of all(document, "[data-uploads]", HTMLElement)) list.hidden = rows(list).every((row) => row.hidden);
 }
@@ -35,21 +41,24 @@ function draw() {
  * @param {number} size
  * @param {number} lifetime  milliseconds that an upload is kept after its last part
  */
-function wordsFor({ phase, receivedBytes, expiresAt, check }, size, lifetime) {
-  if (phase === "checking") return `Checking, ${counted(check.filesRead, "file")} read`;
-  if (phase !== "uploading" || receivedBytes === null || !expiresAt) return "";
+function stateOf({ phase, receivedBytes, expiresAt, check }, size, lifetime) {
+  if (phase === "checking") return { words: `Checking, ${counted(check.filesRead, "file")} read`, stopped: false };
+  if (phase !== "uploading" || receivedBytes === null || !expiresAt) return null;
   const quiet = serverNow().getTime() - (Date.parse(expiresAt) - lifetime);
-  const sent = sizeOf(receivedBytes, size);
-  if (quiet > QUIET) return `Stopped at ${sent}, nothing received for ${counted(Math.floor(quiet / 60_000), "minute")}`;
-  return `Uploading ${Math.floor((receivedBytes * 100) / size)}\u00a0% · ${sent}`;
+  const [sent, stopped] = [sizeOf(receivedBytes, size), quiet > QUIET];
+  const minutes = counted(Math.floor(quiet / 60_000), "minute");
+  const words = stopped
+    ? `Stopped at ${sent}, nothing received for ${minutes}`
+    : `Uploading ${Math.floor((receivedBytes * 100) / size)}\u00a0% · ${sent}`;
+  return { words, stopped };
 }
 
 /** @param {HTMLElement} row */
 async function look(row) {
-  const { upload, to = "", size = "", lifetime = "" } = row.dataset;
+  const { upload = "", to = "", size = "", lifetime = "" } = row.dataset;
   try {
-    const words = wordsFor(await read(to), Number(size), Number(lifetime) * 1000);
-    if (words) known.set(upload, words);
+    const found = stateOf(await read(to), Number(size), Number(lifetime) * 1000);
+    if (found) known.set(upload, found);
     draw();
   } catch (error) {
     if (!(error instanceof UploadRefusal)) throw error; // else: the list itself is updated when it ends
@@ -63,6 +72,6 @@ function lookAtAll() {
 uploads.changes.add(draw);
 onLoad(() => {
   draw();
-  rows().filter(({ dataset }) => !known.has(dataset.upload)).forEach(look);
+  rows().filter(({ dataset: { upload = "" } }) => !known.has(upload)).forEach(look);
 });
 setInterval(lookAtAll, INTERVAL);

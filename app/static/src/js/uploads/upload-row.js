@@ -110,7 +110,7 @@ export function drawRow(upload) {
   setText(need(row.element, ".becomes", HTMLElement), expectedBuild(upload));
   setText(need(row.element, ".phase", HTMLElement), phase);
   setText(need(row.element, ".facts", HTMLElement), facts);
-  drawBar(row.element, upload.progress.percent, `${phase}${facts}`);
+  drawBar(row.element, upload, `${phase}${facts}`);
   for (const action of ACTIONS) drawButton(row.element, upload, action);
   drawExpiry(need(row.element, ".kept", HTMLElement), upload);
   drawSteps(row.element, upload);
@@ -120,12 +120,14 @@ export function drawRow(upload) {
 const expectedBuild = ({ game, ended }) => (ended ? "" : `becomes build ${game?.nextBuild ?? 1}`);
 
 /**
+ * A rejected file has no bar: nothing of it is on its way.
  * @param {HTMLElement} row
- * @param {number} percent
+ * @param {Upload} upload
  * @param {string} text
  */
-function drawBar(row, percent, text) {
+function drawBar(row, { rejected, progress: { percent } }, text) {
   const bar = need(row, ".progress", HTMLElement);
+  bar.hidden = rejected;
   bar.setAttribute("aria-valuenow", String(percent));
   bar.setAttribute("aria-valuetext", text.replace(/ · .*\/s.*/, ""));
   need(bar, ".fill", SVGElement).setAttribute("width", String(percent * 10));

@@ -59,7 +59,7 @@ export function words(upload) {
     case "live":
       return liveWords(state);
     case "failed":
-      return [progress.sent && progress.sent < upload.size ? `Stopped at ${sent}` : "Rejected", `: ${state.reason}`];
+      return [upload.rejected ? "Rejected" : `Stopped at ${sent}`, `: ${state.reason}`];
   }
 }
 

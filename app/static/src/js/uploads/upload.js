@@ -198,6 +198,12 @@ export class Upload extends Stateful {
     return this.is("ready", "live") || (this.state.name === "failed" && this.state.final);
   }
 
+  /** It failed before any of it was sent, or with all of it: not in between. */
+  get rejected() {
+    const { sent } = this.progress;
+    return this.is("failed") && (sent === 0 || sent >= this.size);
+  }
+
   /**
    * @override
    * @param {UploadState} state
