@@ -25,6 +25,7 @@ from app.data.database import DatabaseError
 from app.data.models.base import now
 from app.data.outages import outage_in
 from app.topics.event_hub import hub
+from app.web.frame.shown_text import shown
 
 HEARTBEAT_SECONDS = 12.0
 CHECK_SECONDS = 3.0  # between two checks that the page is still open and its reader signed in
@@ -99,11 +100,15 @@ class RenderedParts:
         return "".join((self._title(), *changed))
 
     def _title(self) -> str:
-        return f"<title>{escape(self.title)}</title>"
+        return f"<title>{escape(shown(self.title))}</title>"
 
 
 class Subject(Protocol):
     """The live content of a page. Equal subjects share one rendering, so its fields hold all that differs by reader."""
+
+    @property
+    def gone(self) -> str:
+        """The message when the object is deleted."""
 
     @property
     def topic(self) -> str:

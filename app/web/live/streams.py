@@ -6,7 +6,9 @@ now, it is refused with 403. Then it reloads, and has the buttons of the new rol
 
 from __future__ import annotations
 
-from flask import Response, flash, request
+from collections.abc import Callable
+
+from flask import Blueprint, Response, flash, request
 
 from app.data.database import free_connection
 from app.limits import thread_budgets
@@ -17,21 +19,36 @@ from app.web.live.shared_streams import SharedStream, shared_streams
 from app.web.live.stream_guard import StreamReader, stream_reader
 
 
-def current_parts(subject: Subject, gone: str) -> RenderedParts:
-    """The current parts. Frees the request's database connection. Raises NotFound with the message `gone`."""
+def add_live_views(pages: Blueprint, path: str, subject_of: Callable[..., Subject], *, poll: str = "parts") -> None:
+    """Add what keeps the page at `path` live: its parts for polls, at `path/parts` with the endpoint `parts` (or the
+    word in `poll`), and its stream, at `path/live` with the endpoint `live`. `subject_of` takes the variables of the
+    path, and raises NotFound for what the reader may not see."""
+
+    def parts(**names: str | int) -> Response:
+        return poll_response(subject_of(**names))
+
+    def live(**names: str | int) -> Response:
+        return stream_response(subject_of(**names))
+
+    pages.add_url_rule(f"{path}/{poll}", poll, parts)
+    pages.add_url_rule(f"{path}/live", "live", live)
+
+
+def current_parts(subject: Subject) -> RenderedParts:
+    """The current parts. Frees the request's database connection. Raises NotFound if the object is deleted."""
     free_connection()
     found = live_parts().of(subject)
     if found is None:
-        raise NotFound(gone)
+        raise NotFound(subject.gone)
     return found
 
 
-def poll_response(subject: Subject, gone: str) -> Response:
+def poll_response(subject: Subject) -> Response:
     """The parts for a poll. 304 if the page already has them. Raises Forbidden for a page of an old role."""
     if changed := _changed_role():
         flash(changed.removesuffix("."))  # on the page that is loaded instead
         raise Forbidden(changed)
-    found = current_parts(subject, gone)
+    found = current_parts(subject)
     if request.headers.get("If-None-Match") == found.etag:
         return Response(status=304, headers={"ETag": found.etag})
     return Response(found.fragment(), headers={"ETag": found.etag})
@@ -39,14 +56,14 @@ def poll_response(subject: Subject, gone: str) -> Response:
 
 def stream_response(subject: Subject) -> Response:
     """The parts as server-sent events. 503 if there are too many streams: the page polls instead. Raises Forbidden for
-    a page of an old role, which then polls."""
+    a page of an old role, which then polls, and NotFound instead of an empty stream."""
     if changed := _changed_role():
         raise Forbidden(changed)
+    current_parts(subject)
     seen = request.headers.get("Last-Event-ID") or request.args.get("seen")
     thread_budgets.streams.acquire()
     try:
         reader = stream_reader()
-        free_connection()
         body = live_parts().stream_of(subject, seen, reader.stays, reader.visit.name, _share(subject, reader))
         response = Response(body, mimetype="text/event-stream")
     except BaseException:

@@ -97,7 +97,7 @@ def test_a_member_is_offered_only_what_the_role_may_do(
                     assert visitor.get(address).status_code == 200, (role, name, address)
     assert actions["viewer"] == ["Change your password"]
     assert actions["developer"] == ["Register a game", "Change your password"]
-    assert {"Make a key", "Add an app", "Invite a member"} <= set(actions["owner"])
+    assert {"Create a key", "Add an app", "Invite a member"} <= set(actions["owner"])
     assert "Actions" not in names(signed_in(cast.starlight.viewer), "send lanterns")
 
 

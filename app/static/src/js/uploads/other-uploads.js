@@ -4,6 +4,7 @@ import { sizeOf } from "../byte-sizes.js";
 import { counted } from "../counted.js";
 import { all, need, setText } from "../elements.js";
 import { onLoad } from "../htmx-setup.js";
+import { PHASES } from "../phases.js";
 import { serverNow } from "../times/local-times.js";
 import { read, UploadRefusal } from "./upload-api.js";
 import { uploads } from "./upload-queue.js";
@@ -36,12 +37,13 @@ function draw() {
  * @param {number} lifetime  milliseconds that an upload is kept after its last part
  */
 function wordsFor({ phase, receivedBytes, expiresAt, check }, size, lifetime) {
-  if (phase === "checking") return `Checking, ${counted(check.filesRead, "file")} read`;
+  if (phase === "checking") return `${PHASES.checking}, ${counted(check.filesRead, "file")} read`;
   if (phase !== "uploading" || receivedBytes === null || !expiresAt) return "";
   const quiet = serverNow().getTime() - (Date.parse(expiresAt) - lifetime);
+  if (receivedBytes >= size) return PHASES.uploaded;
   const sent = sizeOf(receivedBytes, size);
-  if (quiet > QUIET) return `Stopped at ${sent}, nothing received for ${counted(Math.floor(quiet / 60_000), "minute")}`;
-  return `Uploading ${Math.floor((receivedBytes * 100) / size)}\u00a0% · ${sent}`;
+  if (quiet > QUIET) return `${PHASES.stopped} at ${sent}, nothing received for ${counted(Math.floor(quiet / 60_000), "minute")}`;
+  return `${PHASES.uploading} ${Math.floor((receivedBytes * 100) / size)}\u00a0% · ${sent}`;
 }
 
 /** @param {HTMLElement} row */
