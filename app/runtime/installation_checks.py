@@ -70,8 +70,8 @@ def disk_has_room() -> CheckResult:
         free = shutil.disk_usage(there).free
         if free < wanted:
             return failed(
-                f"{folder} has {format_size(free)} free, and {format_limit(wanted)} are needed. Free some space, or set "
-                "SLIPWAY_INSTANCE or PACK_DIR to a folder on a larger disk."
+                f"{folder} has {format_size(free)} free, and {format_limit(wanted)} are needed. Free some space, or "
+                "set SLIPWAY_INSTANCE or PACK_DIR to a folder on a larger disk."
             )
         lines.append(f"{folder} has {format_size(free)} free.")
     return ok(" ".join(lines))

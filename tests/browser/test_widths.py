@@ -26,13 +26,18 @@ pytestmark = [pytest.mark.browser, ONE_DATABASE]
 
 LOOK = Path(__file__).with_name("layout_problems.js").read_text()
 WIDTHS = (360, 480, 640, 768, 900, 1024, 1280, 1920)
+# Boxes in which a table is scrolled sideways. A matrix has a column per server, the numbers of a chart one per unit.
+SIDEWAYS = """() => {
+  const boxes = new Set();
+  for (const table of document.querySelectorAll("table:not(.matrix)")) {
+    if (table.closest(".chart-numbers")) continue;
+    for (let each = table; each; each = each.parentElement) boxes.add(each);
+  }
+  return [...boxes]
+    .filter((each) => each.scrollWidth > each.clientWidth + 1 && getComputedStyle(each).overflowX !== "visible")
+    .map((each) => `${each.className} scrolls sideways to ${each.scrollWidth} px`);
+}"""
 # A wide table of numbers must not widen its chart.
-# Tables that are scrolled sideways; a matrix and the numbers of a chart have a column per server or per hour.
-SIDEWAYS = """() => [...document.querySelectorAll("table")]
-  .filter((table) => !table.closest(".chart-numbers, .matrix"))
-  .flatMap((table) => { const found = []; for (let each = table; each; each = each.parentElement) found.push(each); return found; })
-  .filter((each) => each.scrollWidth > each.clientWidth + 1 && getComputedStyle(each).overflowX !== "visible")
-  .map((each) => `${each.className || each.tagName} scrolls sideways to ${each.scrollWidth} px`)"""
 OPEN_NUMBERS = "for (const each of document.querySelectorAll('.chart-numbers')) each.open = true"
 LONG = "The Extraordinarily Long Chronicle of the Lighthouse Keepers’ Grandchildren and Their Uncompromising Donkey"
 UNBROKEN = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template, url_for
+from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.components.revisions import draft_of, revision_of
@@ -17,7 +17,6 @@ from app.web.live.streams import add_live_views, current_parts
 
 pages = Blueprint("components", __name__)
 pages.before_request(require_sign_in)
-
 
 
 @pages.get("/games/<slug>/components")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template, url_for
+from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.data.models.base import now
@@ -20,7 +20,6 @@ from app.web.live.streams import add_live_views, current_parts
 
 pages = Blueprint("assets", __name__)
 pages.before_request(require_sign_in)
-
 
 
 @pages.get("/games/<slug>/assets")

@@ -11,6 +11,7 @@ from app.data.models.base import now
 from app.fleet.overviews.fleet_overview import find_fleet_server, no_server
 from app.refusals import InvalidRequest
 from app.topics.names import FLEET_TOPIC
+from app.web.frame.current_user import forget_cached_user
 from app.web.frame.formats import Moment
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.streams import add_live_views, current_parts
@@ -55,10 +56,12 @@ class FirstReportSubject:
 
 def render_new_token(new_token: NewToken) -> str:
     """The page. It is the response to the form that made the token, which no other response shows."""
+    live = current_parts(FirstReportSubject(new_token.server_id, new_token.made_at))
+    forget_cached_user()  # what was loaded of the member ended with the transaction that made the token
     return render_template(
         "operator/token.html",
         new_token=new_token,
-        live=current_parts(FirstReportSubject(new_token.server_id, new_token.made_at)),
+        live=live,
         address={"server_id": new_token.server_id, "made": new_token.made_at.isoformat()},
         made_at=Moment(now()),
     )

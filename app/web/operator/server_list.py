@@ -140,9 +140,7 @@ class FleetSubject:
             title=server_words.tab_title("Servers", overview.counts),
             parts=(
                 render_part(app, "servers-segments", "servers/_server_segments.html", segments=segments),
-                render_part(
-                    app, "attention-link", "operator/attention/_link.html", count=attention_of(overview).count
-                ),
+                render_part(app, "attention-link", "operator/attention/_link.html", count=attention_of(overview).count),
                 render_part(app, "fleet-counts", "operator/servers/_fleet_counts.html", view=view),
                 render_part(app, "fleet-figures", "operator/servers/_figures.html", view=view),
                 *(detail_parts(app, selected, self.address.url()) if selected else ()),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 from datetime import timedelta
+from typing import ClassVar
 
-from flask import Blueprint, Flask, Response, render_template, url_for
+from flask import Blueprint, Flask, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.data.database import free_connection

@@ -15,7 +15,14 @@ from app.accounts.partners import DASHBOARD_APP
 from app.data.models.partner import App
 from app.refusals import NotFound, Unauthorized
 from app.web.frame.current_user import me, my_actor, my_partner, owner_names, require_owner, require_sign_in
-from app.web.frame.forms import FORM_REFUSALS, MarkedRequired, SingleUseForm, select_choices, show_refusal, summary_title
+from app.web.frame.forms import (
+    FORM_REFUSALS,
+    MarkedRequired,
+    SingleUseForm,
+    select_choices,
+    show_refusal,
+    summary_title,
+)
 from app.web.frame.shown_commands import base_url
 from app.web.settings.confirm_question import render_question
 from app.web.settings.key_rows import NewKey, app_keys

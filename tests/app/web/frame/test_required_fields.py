@@ -119,13 +119,15 @@ def forms_of(page: str) -> list[Form]:
 
 
 @pytest.fixture
-def pages(cast: Cast, owner: Visitor, visitor: Visitor, signed_in: Callable[[str], Visitor]) -> list[tuple[Any, str, str]]:
+def pages(
+    cast: Cast, owner: Visitor, visitor: Visitor, signed_in: Callable[[str], Visitor]
+) -> list[tuple[Any, str, str]]:
     """(visitor, address, HTML) of every page that has a form."""
+    game_id = scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns", [Sent()])
+    component = asset_scenes.add_component(game_id, "tile", "Ember", "tile-001")
     partner = db.session.get_one(Partner, cast.starlight.partner_id)
-    game_id = scenes.add_game(partner.id, "Paper Lanterns", "paper-lanterns", [Sent()])
-    component = asset_scenes.add_component(game_id, "card", "Ember", "card-001")
-    ci = create_app(partner, "CI", "", CAST)
-    key = create_key(partner, "CI", ["read"], CAST)[0]
+    build_farm = create_app(partner, "Build farm", "", CAST)
+    key = create_key(partner, "Build farm", ["read"], CAST)[0]
     member = next(one for one in members_of(partner) if one.role == "developer")
     invitation = invite(partner, "noor@starlight.example", "viewer", CAST)[1]
     password_link = link_for_member(partner, member.id, CAST)[1]
@@ -146,7 +148,7 @@ def pages(cast: Cast, owner: Visitor, visitor: Visitor, signed_in: Callable[[str
                 "/settings/keys/new",
                 f"/settings/keys/{key.id}/roll",
                 "/settings/apps/new",
-                f"/settings/apps/{ci.id}",
+                f"/settings/apps/{build_farm.id}",
                 "/profile",
             )
         ),
@@ -177,7 +179,10 @@ def test_an_empty_form_is_refused_for_the_fields_without_the_mark(
             with subtests.test(path=path, fields=sorted(form.names)):
                 for control in form.controls.values():
                     assert control.required == ("(optional)" not in control.label), control
-                answer = one.post(form.action or path, form.values | dict.fromkeys(form.names, ""))
+                values = form.values | dict.fromkeys(form.names, "")
+                if "app" in values:
+                    values["app"] = ""  # a new app, whose name is then required
+                answer = one.post(form.action or path, values)
                 assert answer.status_code == (422 if form.required else 303), answer.text
                 again = [other for other in forms_of(answer.text) if other.names == form.names]
                 assert set().union(*(other.wrong for other in again)) == form.required
@@ -194,7 +199,10 @@ def test_no_form_is_left_out(app: Flask, pages: list[tuple[Visitor, str, str]]) 
 
 
 def _subclasses(form: type) -> set[type]:
-    return {form}.union(*(_subclasses(below) for below in form.__subclasses__()))
+    found = {form}
+    for below in form.__subclasses__():
+        found |= _subclasses(below)
+    return found
 
 
 def _typed(form: type) -> set[str]:

