@@ -1,5 +1,5 @@
-// The words for the phases of uploads, of builds and of images. Those that the API has too are the same in the pages and
-// in the command (slipway/client/upload_phases.py).
+// The words for the phases of uploads, of builds and of images. The command has the same for those of the API
+// (slipway/client/upload_phases.py).
 export const PHASES = {
   waiting: "Waiting",
   uploading: "Uploading",

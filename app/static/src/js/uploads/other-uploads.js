@@ -42,7 +42,9 @@ function wordsFor({ phase, receivedBytes, expiresAt, check }, size, lifetime) {
   const quiet = serverNow().getTime() - (Date.parse(expiresAt) - lifetime);
   if (receivedBytes >= size) return PHASES.uploaded;
   const sent = sizeOf(receivedBytes, size);
-  if (quiet > QUIET) return `${PHASES.stopped} at ${sent}, nothing received for ${counted(Math.floor(quiet / 60_000), "minute")}`;
+  if (quiet > QUIET) {
+    return `${PHASES.stopped} at ${sent}, nothing received for ${counted(Math.floor(quiet / 60_000), "minute")}`;
+  }
   return `${PHASES.uploading} ${Math.floor((receivedBytes * 100) / size)}\u00a0% · ${sent}`;
 }
 
