@@ -95,7 +95,8 @@ class RenderedParts:
     def _difference(self, seen: RenderedParts) -> str:
         before = {render_part.id: render_part.html for render_part in (*seen.parts, *seen.rows)}
         same_rows = [row.id for row in self.rows] == [row.id for row in seen.rows]
-        candidates = (*self.parts[:-1], *self.rows) if same_rows else self.parts
+        # Without rows, the last part is one as the others are.
+        candidates = (*self.parts[:-1], *self.rows) if self.rows and same_rows else self.parts
         changed = [render_part.swap for render_part in candidates if before.get(render_part.id) != render_part.html]
         return "".join((self._title(), *changed))
 
