@@ -199,8 +199,8 @@ def test_no_form_is_left_out(app: Flask, pages: list[tuple[Visitor, str, str]]) 
 
 
 def _subclasses(form: type) -> set[type]:
-    found = {form}
-    for below in form.__subclasses__():
+    found, direct = {form}, list[type](form.__subclasses__())
+    for below in direct:
         found |= _subclasses(below)
     return found
 
