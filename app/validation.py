@@ -18,8 +18,9 @@ _DIRECTION = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _LINE_CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 _CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"  # without tab and line breaks
 
-# What a line must not contain, as the inside of a character class.
+# What a line and a text of several lines must not contain, as the inside of a character class.
 HIDDEN_IN_LINE = _LINE_CONTROLS + _DIRECTION
+HIDDEN_IN_LINES = _CONTROLS + _DIRECTION
 
 _IN_LINE = re.compile(f"[{_LINE_CONTROLS}]")
 _IN_LINES = re.compile(f"[{_CONTROLS}]")
@@ -80,9 +81,9 @@ def _readable(hidden: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_line), with_pattern(_readable(HIDDEN_IN_LINE))]
-LongText = Annotated[str, AfterValidator(_lines), with_pattern(_readable(_CONTROLS + _DIRECTION))]
+LongText = Annotated[str, AfterValidator(_lines), with_pattern(_readable(HIDDEN_IN_LINES))]
 # Also without any text, for what can be emptied.
-OptionalLongText = Annotated[str, AfterValidator(_lines), with_pattern(rf"^[^{_CONTROLS}{_DIRECTION}]*$")]
+OptionalLongText = Annotated[str, AfterValidator(_lines), with_pattern(rf"^[^{HIDDEN_IN_LINES}]*$")]
 StoredText = Annotated[str, AfterValidator(_storable), with_pattern(r"^[^\u0000]*$")]
 
 _WHOLE, _NUMBER = "must be a whole number", "must be a number"

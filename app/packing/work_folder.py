@@ -14,7 +14,7 @@ from pathlib import Path
 from app.config.settings import Settings
 from app.data.models.game import Build
 from app.packing.pack_claims import NoRoom
-from slipway.client.sizes import format_size
+from slipway.client.sizes import format_limit, format_size
 from slipway.packs.format.pack_format import HASH_BYTES, RULES
 
 _PREFIX = "slipway-pack-"
@@ -111,7 +111,7 @@ def _check_room(parent: Path, settings: Settings, build: Build) -> None:
     budget = settings.pack_disk_bytes
     if budget is not None and needed > budget:
         raise NoRoom(
-            f"Build {build.number} takes {format_size(needed)} unpacked, and the portal allows {format_size(budget)}. "
+            f"Build {build.number} takes {format_size(needed)} unpacked, and the portal allows {format_limit(budget)}. "
             "Ask the operator for more (PACK_DISK_BYTES).",
             f"it takes {needed:,} bytes unpacked, and PACK_DISK_BYTES allows {budget:,}",
         )

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.config.settings import GIB, Settings, settings
 from app.data.schema_version import migration_missing
 from app.process.check_result import CheckResult, failed, ok, skipped
-from slipway.client.sizes import format_size
+from slipway.client.sizes import format_limit, format_size
 
 MIN_SECRET_LENGTH = 32
 MIN_FREE_BYTES = GIB  # for the database, its write-ahead log, and logs
@@ -70,8 +70,8 @@ def disk_has_room() -> CheckResult:
         free = shutil.disk_usage(there).free
         if free < wanted:
             return failed(
-                f"{folder} has {format_size(free)} free, and {format_size(wanted)} are needed. Free some space, or set "
-                "SLIPWAY_INSTANCE or PACK_DIR to a folder on a larger disk."
+                f"{folder} has {format_size(free)} free, and {format_limit(wanted)} are needed. Free some space, or "
+                "set SLIPWAY_INSTANCE or PACK_DIR to a folder on a larger disk."
             )
         lines.append(f"{folder} has {format_size(free)} free.")
     return ok(" ".join(lines))

@@ -19,7 +19,7 @@ from app.web.builds import (
     replica_page,
 )
 from app.web.components import board_page, component_form, component_page, revisions_page
-from app.web.frame import dialogs, security_headers, static_files, storage_banner, theme
+from app.web.frame import dialogs, security_headers, shown_text, static_files, storage_banner, theme
 from app.web.frame.current_user import current_address, signed_in_member
 from app.web.frame.navigation import navigation
 from app.web.frame.query_parameters import refuse_nul
@@ -32,6 +32,7 @@ from app.web.operator import (
     attention_page,
     audit_page,
     capacity_page,
+    new_token_page,
     partner_list,
     retire_server_page,
     roll_token_page,
@@ -87,6 +88,7 @@ AREAS: tuple[tuple[ModuleType, ...], ...] = (
         operator_replica_page,
         add_server_page,
         roll_token_page,
+        new_token_page,
         retire_server_page,
         partner_list,
         operator_partner_page,
@@ -129,6 +131,7 @@ def init_app(app: Flask) -> None:
         for page in area:
             app.register_blueprint(page.pages)
     for part in (
+        shown_text,
         static_files,
         security_headers,
         dialogs,

@@ -10,6 +10,7 @@ from slipway.cli.command_context import CommandContext, with_context
 from slipway.cli.game_arguments import with_game
 from slipway.cli.output import OutputTable
 from slipway.client.sizes import format_part, format_size
+from slipway.client.upload_phases import PHASE_WORDS
 
 _limit_option = click.option(
     "--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="How many, newest first."
@@ -104,10 +105,11 @@ def _build_row(build: dict[str, Any]) -> tuple[str, ...]:
 
 def _upload_line(upload: dict[str, Any]) -> str:
     name, phase = upload["fileName"], upload["phase"]
+    word = PHASE_WORDS[phase]
     if phase == "failed":
-        return f"{name} was rejected: {upload['reason']}"
+        return f"{name}: {word}. {upload['reason']}"
     if phase == "checking":
-        return f"{name} is being checked: {format_part(upload['check']['bytesRead'], upload['size'])}."
+        return f"{name}: {word}, {format_part(upload['check']['bytesRead'], upload['size'])}."
     received, size = upload["receivedBytes"], upload["size"]
     there = f"an unknown part of {format_size(size)}" if received is None else format_part(received, size)
-    return f"{name} is being sent: {there}, kept until {upload['expiresAt']}."
+    return f"{name}: {word}, {there}, kept until {upload['expiresAt']}."

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Literal
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
 from app.fleet.servers import retire_server
 from app.limits import thread_budgets
+from tests.app.fleet.acting import FleetAgent
 from tests.app.runtime.processes import wait_until
 from tests.app.web import fleet_scenes, scenes
 from tests.app.web.conftest import ONE_DATABASE
@@ -160,8 +162,8 @@ def test_a_server_that_another_operator_retires_says_so(enter: Enter, cast: Cast
     expect(page.get_by_role("heading", level=1)).to_have_text("No page at this address")
 
 
-def test_a_server_is_added_and_its_command_copied(
-    enter: Enter, cast: Cast, six_servers: list[str], complaints: list[str]
+def test_a_server_is_added_its_command_copied_and_its_first_report_seen(
+    app: Flask, enter: Enter, cast: Cast, six_servers: list[str], complaints: list[str]
 ) -> None:
     page = enter(cast.operator, "/operator/servers")
     page.get_by_role("link", name="Add a server").click()
@@ -174,13 +176,17 @@ def test_a_server_is_added_and_its_command_copied(
     page.get_by_label("Id").fill("srv-07")
     page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Add the server").click()
-    expect(page.get_by_role("heading", name="Copy the command for srv-07 now")).to_be_visible()
+    expect(page.get_by_role("heading", name="srv-07 is added")).to_be_visible()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Copy").first.click()
+    page.locator(".shown-once").get_by_role("button", name="Copy").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert re.search(r"<<< 'srv_[\w-]{40,}' &&\necho SLIPWAY_URL=http://127\.0\.0\.1:\d+ > ", copied)
-    page.get_by_role("link", name="I have stored it").click()
+    token = re.search(r"<<< '(srv_[\w-]{40,})' &&\necho SLIPWAY_URL=http://127\.0\.0\.1:\d+ > ", copied)
+    assert token
+    expect(page.locator("#first-report")).to_contain_text("No report yet.")
+    FleetAgent(app.test_client(), token[1]).report(agentVersion="1.4.2")
+    expect(page.locator("#first-report")).to_contain_text("srv-07 reports. Its agent has version 1.4.2.")
+    page.get_by_role("link", name="Open the page of srv-07").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("srv-07")
     page.go_back()
     expect(page.locator("body")).not_to_contain_text("<<< 'srv_")
@@ -243,7 +249,7 @@ def test_axe_finds_nothing(
     page.get_by_label("Id").fill("srv-07")
     page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Add the server").click()
-    page.get_by_role("heading", name="Copy the command").wait_for()
+    page.get_by_role("heading", name="Store the token and start the agent").wait_for()
     found["a token"] = findings(page)
     assert {path: each for path, each in found.items() if each} == {}
 

@@ -426,15 +426,15 @@ def test_a_new_games_upload_survives_a_reload_and_ends_when_the_form_is_left(
     with page.expect_file_chooser() as chooser:
         row.get_by_role("button", name="Choose the file again").click()
     chooser.value.set_files(archive)
-    expect(row).to_contain_text("Sent 10.5\u00a0MiB")
+    expect(row).to_contain_text("Uploaded · 10.5\u00a0MiB")
     assert sorted(sent) == [2, 3]
 
     # After another reload no file is needed: storage has all of it.
     page.reload()
-    expect(row).to_contain_text("Sent 10.5\u00a0MiB")
+    expect(row).to_contain_text("Uploaded · 10.5\u00a0MiB")
     page.goto("/games")
     page.get_by_role("button", name="Register its game: lanterns.tar.gz").click()
-    expect(row).to_contain_text("Sent 10.5\u00a0MiB")
+    expect(row).to_contain_text("Uploaded · 10.5\u00a0MiB")
     fill_in(page)
     page.get_by_label("Launcher").fill(LAUNCHER)
     page.get_by_label("Title").fill("Lanterns")

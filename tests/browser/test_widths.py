@@ -26,6 +26,17 @@ pytestmark = [pytest.mark.browser, ONE_DATABASE]
 
 LOOK = Path(__file__).with_name("layout_problems.js").read_text()
 WIDTHS = (360, 480, 640, 768, 900, 1024, 1280, 1920)
+# Boxes in which a table is scrolled sideways. A matrix has a column per server, the numbers of a chart one per unit.
+SIDEWAYS = """() => {
+  const boxes = new Set();
+  for (const table of document.querySelectorAll("table:not(.matrix)")) {
+    if (table.closest(".chart-numbers")) continue;
+    for (let each = table; each; each = each.parentElement) boxes.add(each);
+  }
+  return [...boxes]
+    .filter((each) => each.scrollWidth > each.clientWidth + 1 && getComputedStyle(each).overflowX !== "visible")
+    .map((each) => `${each.className} scrolls sideways to ${each.scrollWidth} px`);
+}"""
 # A wide table of numbers must not widen its chart.
 OPEN_NUMBERS = "for (const each of document.querySelectorAll('.chart-numbers')) each.open = true"
 LONG = "The Extraordinarily Long Chronicle of the Lighthouse Keepers’ Grandchildren and Their Uncompromising Donkey"
@@ -43,16 +54,22 @@ PARTNER_PAGES = (
     f"{GARDEN}/activity",
     "/games/harbour-lights/builds/2/changes",
     "/servers",
+    "/settings/partner",
     "/settings/members",
     "/settings/keys",
+    "/settings/keys/new",
     "/settings/quota",
     "/settings/activity",
+    "/settings/appearance",
+    "/profile",
 )
 OPERATOR_PAGES = (
     "/operator/servers",
     "/operator/servers/srv-04",
     "/operator/attention?show=all",
     "/operator/partners",
+    "/operator/partners/{partner}",
+    "/operator/add-server",
     "/operator/capacity",
     "/operator/storage",
     "/operator/audit",
@@ -110,12 +127,13 @@ def test_texts_neither_overlap_nor_are_cut_off(page: Page, cast: Cast, long_cont
     sign_in(page, cast.starlight.owner if who == "partner" else cast.operator)
     found: list[str] = []
     for path in PARTNER_PAGES if who == "partner" else OPERATOR_PAGES:
-        page.goto(path)
+        page.goto(path.format(partner=cast.starlight.partner_id))
         with_fonts(page)
         page.evaluate(OPEN_NUMBERS)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
-            found += [f"{path} at {width} px: {problem}" for problem in page.evaluate(LOOK)]
+            problems = [*page.evaluate(LOOK), *page.evaluate(SIDEWAYS)]
+            found += [f"{path} at {width} px: {problem}" for problem in problems]
     assert not found, "\n".join(found)
 
 

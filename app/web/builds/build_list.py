@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, flash, redirect, render_template
+from flask import Blueprint, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, IntegerField
@@ -19,12 +19,11 @@ from app.web.frame.formats import Moment
 from app.web.frame.forms import summary_title
 from app.web.games.game_header import header_context
 from app.web.lists.list_address import requested_list
-from app.web.live.streams import current_parts, poll_response, stream_response
+from app.web.live.streams import add_live_views, current_parts
 
 pages = Blueprint("builds", __name__)
 pages.before_request(require_sign_in)
 
-_GONE = "This game no longer exists."
 _KEEP_RANGE = "Keep 1 to 1,000 builds, or leave the field empty to keep all"
 
 
@@ -43,16 +42,7 @@ def page(slug: str) -> ResponseReturnValue:
     return _page(game, form)
 
 
-@pages.get("/games/<slug>/builds/parts")
-def parts(slug: str) -> Response:
-    """The list's live parts for pages that poll."""
-    return poll_response(_requested_list(my_game(slug)), _GONE)
-
-
-@pages.get("/games/<slug>/builds/live")
-def live(slug: str) -> Response:
-    """The list's live parts as a stream."""
-    return stream_response(_requested_list(my_game(slug)))
+add_live_views(pages, "/games/<slug>/builds", lambda slug: _requested_list(my_game(slug)))
 
 
 @pages.post("/games/<slug>/builds")
@@ -86,7 +76,7 @@ def _page(game: Game, form: PolicyForm) -> str:
     context = header_context(game)
     return render_template(
         "builds/builds.html",
-        builds=current_parts(subject, _GONE),
+        builds=current_parts(subject),
         address=subject.address,
         filters=subject.filters,
         sorts=BUILD_SORTS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Flask
 
@@ -27,6 +27,8 @@ BUILD_FILTERS = {
 @dataclass(frozen=True)
 class BuildListSubject:
     """One page of a game's builds, for members that may write or not."""
+
+    gone: ClassVar[str] = "This game no longer exists."
 
     game_id: str
     may_write: bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from flask import Blueprint, Flask, Response, render_template
+from flask import Blueprint, Flask, render_template
 from flask.typing import ResponseReturnValue
 
 from app.catalog.game_lookup import game_with_live_build
@@ -23,7 +23,7 @@ from app.web.builds.transfer_words import source_words
 from app.web.frame.current_user import me, my_game, require_sign_in
 from app.web.frame.formats import Moment, Phrase, counted, format_part, format_rate
 from app.web.live.live_parts import RenderedParts, render_part
-from app.web.live.streams import current_parts, poll_response, stream_response
+from app.web.live.streams import add_live_views, current_parts
 from app.web.servers.server_words import next_change_at
 
 pages = Blueprint("replica", __name__)
@@ -85,28 +85,16 @@ def page(slug: str, number: int, server_id: str) -> ResponseReturnValue:
         game=game,
         number=number,
         server_id=server_id,
-        live=current_parts(subject, subject.gone),
+        live=current_parts(subject),
         made_at=Moment(now()),
     )
 
 
-@pages.get("/games/<slug>/builds/<int:number>/servers/<server_id>/parts")
-def parts(slug: str, number: int, server_id: str) -> Response:
-    """The live parts for pages that poll."""
-    subject = _subject(slug, number, server_id)
-    return poll_response(subject, subject.gone)
-
-
-@pages.get("/games/<slug>/builds/<int:number>/servers/<server_id>/live")
-def live(slug: str, number: int, server_id: str) -> Response:
-    """The live parts as a stream."""
-    subject = _subject(slug, number, server_id)
-    current_parts(subject, subject.gone)  # 404 instead of an empty stream
-    return stream_response(subject)
-
-
 def _subject(slug: str, number: int, server_id: str) -> ReplicaSubject:
     return ReplicaSubject(my_game(slug).id, number, server_id, me().may_write)
+
+
+add_live_views(pages, "/games/<slug>/builds/<int:number>/servers/<server_id>", _subject)
 
 
 def _removal_facts(game: Game, cell: Cell) -> list[tuple[str, Phrase]]:

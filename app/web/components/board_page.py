@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template, url_for
+from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.components.revisions import draft_of, revision_of
@@ -13,12 +13,10 @@ from app.web.components.board_view import BoardSubject
 from app.web.frame.current_user import me, my_game, require_sign_in
 from app.web.frame.formats import Moment
 from app.web.games.game_header import header_context
-from app.web.live.streams import current_parts, poll_response, stream_response
+from app.web.live.streams import add_live_views, current_parts
 
 pages = Blueprint("components", __name__)
 pages.before_request(require_sign_in)
-
-_GONE = "This game no longer exists."
 
 
 @pages.get("/games/<slug>/components")
@@ -37,23 +35,14 @@ def page(slug: str) -> ResponseReturnValue:
         writes=me().may_write and not subject.number,
         problems=PROBLEMS,
         sorts=SORTS,
-        board=current_parts(subject, _GONE),
+        board=current_parts(subject),
         parts_url=url_for("components.parts", slug=slug) + address.query,
         live_url=url_for("components.live", slug=slug) + address.query,
         made_at=Moment(now()),
     )
 
 
-@pages.get("/games/<slug>/components/parts")
-def parts(slug: str) -> Response:
-    """The live parts for pages that poll. 304 if nothing has changed."""
-    return poll_response(_requested_board(my_game(slug)), _GONE)
-
-
-@pages.get("/games/<slug>/components/live")
-def live(slug: str) -> Response:
-    """The live parts as a stream. 503 if there are too many streams: the page polls instead."""
-    return stream_response(_requested_board(my_game(slug)))
+add_live_views(pages, "/games/<slug>/components", lambda slug: _requested_board(my_game(slug)))
 
 
 def _requested_board(game: Game) -> BoardSubject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 from urllib.parse import urlencode
 
 from flask import Flask
@@ -60,6 +61,8 @@ class RevisionBar:
 @dataclass(frozen=True)
 class BoardSubject:
     """The components of a revision at an address."""
+
+    gone: ClassVar[str] = "This game no longer exists."
 
     game_id: str
     may_write: bool

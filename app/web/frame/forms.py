@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from flask_wtf import FlaskForm
 from limits import parse
@@ -75,6 +75,16 @@ def new_password_field(label: str) -> PasswordField:
             Length(max=MAX_PASSWORD, message=PASSWORD_TOO_LONG),
         ],
     )
+
+
+class MarkedRequired:
+    """A validator that checks nothing: code outside the form refuses an empty value. The field's label and control show
+    that it is required."""
+
+    field_flags: ClassVar[Mapping[str, bool]] = {"required": True}
+
+    def __call__(self, form: FlaskForm, field: Field) -> None:
+        """Accept any value."""
 
 
 def one_line(form: FlaskForm, field: Field) -> None:

@@ -13,7 +13,7 @@ from app.fleet.play_sessions import running_sessions
 from app.images.game_pictures import pictures_of, replace_pictures_by_links
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import counted
-from app.web.frame.forms import summary_title
+from app.web.frame.forms import MarkedRequired, summary_title
 from app.web.frame.image_tags import picture
 from app.web.games.game_form import GameForm
 from app.web.games.game_header import header_context
@@ -27,7 +27,7 @@ pages.before_request(require_sign_in)
 class DeletionForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """The member types the slug, so that no game is deleted by accident."""
 
-    typed = StringField("Slug of the game")
+    typed = StringField("Slug of the game", [MarkedRequired()])
 
 
 @pages.get("/games/<slug>/details")

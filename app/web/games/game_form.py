@@ -12,6 +12,7 @@ from app.catalog.game_metadata import REQUIRED, checked
 from app.data.models.game import Game
 from app.refusals import InvalidRequest
 from app.web.frame.edit_form import EditForm
+from app.web.frame.forms import MarkedRequired
 
 # Fields that hold a list: name -> separator.
 _LISTS = {"tags": ",", "languages": ",", "screenshots": "\n"}
@@ -20,15 +21,15 @@ _EDITED = (*REQUIRED, *_OPTIONAL, "auto_release")
 
 
 class GameForm(EditForm):
-    """It has no validators: `checked_values` applies the rules of the domain and puts errors beside their fields."""
+    """`checked_values` applies the rules of the domain and puts errors beside their fields."""
 
-    title = StringField("Title")
+    title = StringField("Title", [MarkedRequired()])
     slug = StringField("Slug")
-    developer = StringField("Developer")
-    renpy_dir = StringField("Save directory")
-    launcher = StringField("Launcher")
-    tags = StringField("Tags")
-    description = TextAreaField("Description")
+    developer = StringField("Developer", [MarkedRequired()])
+    renpy_dir = StringField("Save directory", [MarkedRequired()])
+    launcher = StringField("Launcher", [MarkedRequired()])
+    tags = StringField("Tags", [MarkedRequired()])
+    description = TextAreaField("Description", [MarkedRequired()])
     auto_release = BooleanField("Release when ready")
     thumbnail = StringField("Cover")
     screenshots = TextAreaField("Screenshots")

@@ -7,17 +7,16 @@ from typing import Any
 
 from app.catalog.game_metadata import missing
 from app.config.settings import settings
-from app.data.database import free_connection
 from app.data.models.game import Game
 from app.images.gallery import asset_counts
 from app.images.game_pictures import covers_of
-from app.refusals import NotFound
 from app.web.frame.current_user import me
 from app.web.frame.formats import format_limit
 from app.web.frame.image_tags import picture
 from app.web.games.game_form import GameForm
 from app.web.games.live_game import GameSubject
-from app.web.live.live_parts import RenderedParts, live_parts
+from app.web.live.live_parts import RenderedParts
+from app.web.live.streams import current_parts
 from app.web.servers.server_pages import requested_page
 
 COVER_BOX = (342, 160)
@@ -48,12 +47,7 @@ def external_address(address: str | None) -> str:
 
 def live_game_parts(game: Game) -> RenderedParts:
     """The live parts of a game for the role of this request's member. Raises NotFound if it was deleted meanwhile."""
-    subject = live_game(game)
-    free_connection()
-    found = live_parts().of(subject)
-    if found is None:
-        raise NotFound(f"No game with slug '{game.slug}'")
-    return found
+    return current_parts(live_game(game))
 
 
 def live_game(game: Game) -> GameSubject:

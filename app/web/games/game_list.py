@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-from flask import Blueprint, Flask, Response, redirect, render_template, url_for
+from flask import Blueprint, Flask, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.catalog.game_lookup import GameFilter, live_builds
@@ -32,7 +33,7 @@ from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url, register_lines,
 from app.web.games.upload_lines import WITHOUT_GAME_TITLE, UploadLine, upload_line
 from app.web.lists.list_address import ActiveFilter, ListAddress, quoted, requested_list
 from app.web.live.live_parts import RenderedParts, render_part
-from app.web.live.streams import current_parts, poll_response, stream_response
+from app.web.live.streams import add_live_views, current_parts
 from app.web.servers import server_words
 
 pages = Blueprint("games", __name__)
@@ -52,7 +53,6 @@ GAME_SORTS = {
 PATH = "/games"
 GAMES_PER_PAGE = 50
 MAX_MARKS = 16  # servers with a mark of their own in each row; beyond it, the row has only its words
-_GONE = "This partner no longer exists."
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ class GameLine:
 @dataclass(frozen=True)
 class GameListSubject:
     """The page of a partner's games at an address."""
+
+    gone: ClassVar[str] = "This partner no longer exists."
 
     partner_id: str
     address: ListAddress
@@ -163,29 +165,21 @@ def index() -> ResponseReturnValue:
         filters=subject.filters,
         sorts=GAME_SORTS,
         tag_choices=[(tag, tag) for tag in tags_in_use(partner)],
-        live=current_parts(subject, _GONE),
+        live=current_parts(subject),
         made_at=Moment(now()),
         max_bytes=settings().max_archive_bytes,
         packed=format_limit(settings().max_archive_bytes),
     )
 
 
-@pages.get("/catalog/parts")
-def parts() -> Response:
-    """The list's live parts for pages that poll. Not below /games, where it would be a slug."""
-    return poll_response(_requested_list(), _GONE)
-
-
-@pages.get("/catalog/live")
-def live() -> Response:
-    """The list's live parts as a stream."""
-    return stream_response(_requested_list())
-
-
 def _requested_list() -> GameListSubject:
     address = requested_list(PATH, "tag", "after", orders=GAME_SORTS, status=STATUS_FILTERS)
     require_page(address.value("sort"), address.value("after"))  # a stream has answered 200 before it reads a page
     return GameListSubject(my_partner().id, address)
+
+
+# Not below /games, where it would be a slug.
+add_live_views(pages, "/catalog", _requested_list)
 
 
 def _first_use() -> ResponseReturnValue:

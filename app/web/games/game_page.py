@@ -13,7 +13,7 @@ from app.web.frame.formats import Moment
 from app.web.frame.shown_commands import base_url, upload_lines
 from app.web.games.game_header import header_context, live_game, live_game_parts
 from app.web.lists.list_address import ListAddress
-from app.web.live.streams import poll_response, stream_response
+from app.web.live.streams import add_live_views
 from app.web.servers.server_pages import requested_page
 
 pages = Blueprint("game", __name__)
@@ -33,17 +33,7 @@ def page(slug: str) -> ResponseReturnValue:
     )
 
 
-@pages.get("/games/<slug>/matrix")
-def matrix(slug: str) -> ResponseReturnValue:
-    """The live parts for pages that poll. 304 if nothing has changed."""
-    game = my_game(slug)
-    return poll_response(live_game(game), f"No game with slug '{slug}'")
-
-
-@pages.get("/games/<slug>/live")
-def live(slug: str) -> ResponseReturnValue:
-    """The live parts as a stream. 503 if there are too many streams: the page polls instead."""
-    return stream_response(live_game(my_game(slug)))
+add_live_views(pages, "/games/<slug>", lambda slug: live_game(my_game(slug)), poll="matrix")
 
 
 @pages.post("/games/<slug>/builds/<int:number>/servers/<server_id>/retries")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from flask import Flask
 
@@ -14,6 +15,8 @@ from app.web.live.live_parts import Part, RenderedParts
 @dataclass(frozen=True)
 class GameSubject:
     """A game's page, for members that may write or not. `page`: of its servers, from 1."""
+
+    gone: ClassVar[str] = "This game no longer exists."
 
     game_id: str
     may_write: bool

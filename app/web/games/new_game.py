@@ -48,7 +48,9 @@ def register() -> ResponseReturnValue:
     require_write("Registering games")
     form, file = GameForm(), request.form.get("file", "")[:MAX_FILE_NAME]
     form.slug.data = (form.slug.data or "").strip() or _proposed(form.title.data or "")
-    values = form.checked_values("slug", *_FIELDS)
+    # A slug that is still empty misses the title, which is reported.
+    names = ("slug", *_FIELDS) if form.slug.data else _FIELDS
+    values = form.checked_values(*names)
     if form.has_errors:
         _check_slug(form)
         return _page(form, file), 422

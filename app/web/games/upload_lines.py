@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.config.settings import settings
 from app.data.models.upload import Upload
 from app.web.frame.formats import Moment, format_size
+from slipway.client.upload_phases import PHASE_WORDS
 
 WITHOUT_GAME_TITLE = "Uploads without a game yet"
 
@@ -31,7 +32,7 @@ def upload_line(upload: Upload) -> UploadLine:
         id=upload.id,
         url=f"/uploads/{upload.id}",
         name=upload.shown_name if upload.file_name else "An archive",
-        state="Checking" if upload.state == "checking" else "Uploading",
+        state=PHASE_WORDS[upload.state],
         size=upload.size,
         size_words=format_size(upload.size),
         sent_by=upload.sent_by,

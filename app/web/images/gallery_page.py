@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template, url_for
+from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.data.models.base import now
@@ -16,12 +16,10 @@ from app.web.games.game_header import header_context
 from app.web.images.gallery_filters import SORTS, requested_gallery
 from app.web.images.gallery_view import GallerySubject
 from app.web.images.image_form import ImageForm
-from app.web.live.streams import current_parts, poll_response, stream_response
+from app.web.live.streams import add_live_views, current_parts
 
 pages = Blueprint("assets", __name__)
 pages.before_request(require_sign_in)
-
-_GONE = "This game no longer exists."
 
 
 @pages.get("/games/<slug>/assets")
@@ -30,16 +28,7 @@ def page(slug: str) -> ResponseReturnValue:
     return render_gallery(my_game(slug), ImageForm())
 
 
-@pages.get("/games/<slug>/assets/parts")
-def parts(slug: str) -> Response:
-    """The live parts for pages that poll. 304 if nothing has changed."""
-    return poll_response(_requested_gallery(my_game(slug)), _GONE)
-
-
-@pages.get("/games/<slug>/assets/live")
-def live(slug: str) -> Response:
-    """The live parts as a stream. 503 if there are too many streams: the page polls instead."""
-    return stream_response(_requested_gallery(my_game(slug)))
+add_live_views(pages, "/games/<slug>/assets", lambda slug: _requested_gallery(my_game(slug)))
 
 
 def render_gallery(game: Game, form: ImageForm) -> str:
@@ -57,7 +46,7 @@ def render_gallery(game: Game, form: ImageForm) -> str:
         sorts=SORTS,
         form=form,
         problem=summary_title(form, "The image is not added"),
-        gallery=current_parts(subject, _GONE),
+        gallery=current_parts(subject),
         parts_url=url_for("assets.parts", slug=game.slug) + address.query,
         live_url=url_for("assets.live", slug=game.slug) + address.query,
         most_bytes=MAX_IMAGE_BYTES,

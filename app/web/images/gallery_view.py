@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 from urllib.parse import urlencode
 
 from flask import Flask
@@ -57,6 +58,8 @@ class QuotaWords:
 @dataclass(frozen=True)
 class GallerySubject:
     """The page of a game's images at an address. `app_name`: of the app in the address, or ""."""
+
+    gone: ClassVar[str] = "This game no longer exists."
 
     game_id: str
     address: ListAddress

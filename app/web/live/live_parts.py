@@ -25,6 +25,7 @@ from app.data.database import DatabaseError
 from app.data.models.base import now
 from app.data.outages import outage_in
 from app.topics.event_hub import hub
+from app.web.frame.shown_text import shown
 
 HEARTBEAT_SECONDS = 12.0
 CHECK_SECONDS = 3.0  # between two checks that the page is still open and its reader signed in
@@ -94,16 +95,21 @@ class RenderedParts:
     def _difference(self, seen: RenderedParts) -> str:
         before = {render_part.id: render_part.html for render_part in (*seen.parts, *seen.rows)}
         same_rows = [row.id for row in self.rows] == [row.id for row in seen.rows]
-        candidates = (*self.parts[:-1], *self.rows) if same_rows else self.parts
+        # Without rows, the last part is one as the others are.
+        candidates = (*self.parts[:-1], *self.rows) if self.rows and same_rows else self.parts
         changed = [render_part.swap for render_part in candidates if before.get(render_part.id) != render_part.html]
         return "".join((self._title(), *changed))
 
     def _title(self) -> str:
-        return f"<title>{escape(self.title)}</title>"
+        return f"<title>{escape(shown(self.title))}</title>"
 
 
 class Subject(Protocol):
     """The live content of a page. Equal subjects share one rendering, so its fields hold all that differs by reader."""
+
+    @property
+    def gone(self) -> str:
+        """The message when the object is deleted."""
 
     @property
     def topic(self) -> str:

@@ -6,9 +6,10 @@ now, it is refused with 403. Then it reloads, and has the buttons of the new rol
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
-from flask import Response, flash, request
+from flask import Blueprint, Response, flash, request
 
 from app.data.database import free_connection
 from app.data.models.partner import Member
@@ -23,21 +24,36 @@ from app.web.live.stream_guard import StreamReader, stream_reader
 MAX_STREAMS_OF_MEMBER = 50  # pages that one member has open at the same time
 
 
-def current_parts(subject: Subject, gone: str) -> RenderedParts:
-    """The current parts. Frees the request's database connection. Raises NotFound with the message `gone`."""
+def add_live_views(pages: Blueprint, path: str, subject_of: Callable[..., Subject], *, poll: str = "parts") -> None:
+    """Add what keeps the page at `path` live: its parts for polls, at `path/parts` with the endpoint `parts` (or the
+    word in `poll`), and its stream, at `path/live` with the endpoint `live`. `subject_of` takes the variables of the
+    path, and raises NotFound for what the reader may not see."""
+
+    def parts(**names: str | int) -> Response:
+        return poll_response(subject_of(**names))
+
+    def live(**names: str | int) -> Response:
+        return stream_response(subject_of(**names))
+
+    pages.add_url_rule(f"{path}/{poll}", poll, parts)
+    pages.add_url_rule(f"{path}/live", "live", live)
+
+
+def current_parts(subject: Subject) -> RenderedParts:
+    """The current parts. Frees the request's database connection. Raises NotFound if the object is deleted."""
     free_connection()
     found = live_parts().of(subject)
     if found is None:
-        raise NotFound(gone)
+        raise NotFound(subject.gone)
     return found
 
 
-def poll_response(subject: Subject, gone: str) -> Response:
+def poll_response(subject: Subject) -> Response:
     """The parts for a poll. 304 if the page already has them. Raises Forbidden for a page of an old role."""
     if changed := _changed_role():
         flash(changed.removesuffix("."))  # on the page that is loaded instead
         raise Forbidden(changed)
-    found = current_parts(subject, gone)
+    found = current_parts(subject)
     if request.headers.get("If-None-Match") == found.etag:
         return Response(status=304, headers={"ETag": found.etag})
     return Response(found.fragment(), headers={"ETag": found.etag})
@@ -45,9 +61,11 @@ def poll_response(subject: Subject, gone: str) -> Response:
 
 def stream_response(subject: Subject) -> Response:
     """The parts as server-sent events. 503 if there are too many streams, of this member, of their partner or of all:
-    the page polls instead. Raises Forbidden for a page of an old role, which then polls."""
+    the page polls instead. Raises Forbidden for a page of an old role, which then polls, and NotFound instead of an
+    empty stream."""
     if changed := _changed_role():
         raise Forbidden(changed)
+    current_parts(subject)
     seen = request.headers.get("Last-Event-ID") or request.args.get("seen")
     owners = _owners(me())
     thread_budgets.streams.acquire(*owners)

@@ -6,11 +6,13 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from wtforms import StringField
 
+from app.data.models.base import now
 from app.fleet.servers import add_server
 from app.refusals import Conflict, InvalidRequest
 from app.web.frame.current_user import my_actor
 from app.web.frame.forms import FORM_REFUSALS, SingleUseForm, show_refusal, summary_title
 from app.web.operator.install_command import NewToken, already_shown
+from app.web.operator.new_token_page import render_new_token
 from app.web.operator.operator_access import require_operator
 from app.web.settings.password_confirmation import confirm_my_password, password_field
 from app.web.settings.text_fields import length_limit, name_field
@@ -51,7 +53,7 @@ def create() -> ResponseReturnValue:
         id_in_use = isinstance(refusal, Conflict)
         answer = show_refusal(form, InvalidRequest(refusal.message, {"id": refusal.message}) if id_in_use else refusal)
         return _render_form(form), *answer
-    return render_template("operator/token.html", new_token=NewToken(server.id, token))
+    return render_new_token(NewToken(server.id, token, now()))
 
 
 def _render_form(form: ServerForm) -> str:

@@ -1,16 +1,22 @@
-"""What needs an operator's attention besides servers, and the capacity of the platform at a glance."""
+"""What needs an operator's attention, for every page that lists or counts it, and the capacity of the platform at a
+glance."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
-from app.accounts.partner_list import PartnerEntry
+from app.accounts.partner_list import PartnerEntry, directory
 from app.fleet.overviews.fleet_overview import FleetOverview, FleetServer
+from app.packing.pack_states import unmade_packs
 from app.web.frame.formats import Phrase, counted, format_size, format_used
-from app.web.frame.storage_banner import StorageOutage
+from app.web.frame.storage_banner import StorageOutage, storage_outage
 from app.web.servers import server_words
 
 FULL_PERCENT = 90  # of a quota
+# Storage, packs and partners announce no changes to the pages of servers.
+REFRESH_INTERVAL = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,29 @@ class Item:
     why: Phrase
     url: str
     link: str
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Everything that needs attention, worst first. `stored`: bytes of builds and packs in storage."""
+
+    servers: Sequence[FleetServer]
+    items: Sequence[Item]
+    stored: int
+
+    @property
+    def count(self) -> int:
+        return len(self.servers) + len(self.items)
+
+
+def attention_of(overview: FleetOverview) -> Attention:
+    """What needs attention now. Seven queries."""
+    partners = directory()
+    return Attention(
+        [server for server in overview.servers if needs_attention(server)],
+        other_items(storage_outage(), unmade_packs(), partners),
+        sum(partner.builds_bytes for partner in partners),
+    )
 
 
 def other_items(outage: StorageOutage | None, packs: dict[str, int], partners: list[PartnerEntry]) -> list[Item]:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from typing import ClassVar
 
-from flask import Blueprint, Flask, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.accounts.partner_list import directory
 from app.data.models.base import now
 from app.fleet.bulk_actions import BulkAction, BulkOutcome, act_on_servers
 from app.fleet.overviews.fleet_overview import FleetServer, fleet_overview
 from app.fleet.overviews.server_filters import ServerFilter
-from app.packing.pack_states import unmade_packs
 from app.refusals import InvalidRequest
 from app.topics.names import FLEET_TOPIC
 from app.web.frame.current_user import my_actor
 from app.web.frame.formats import Moment, Phrase, counted, format_part
-from app.web.frame.storage_banner import storage_outage
 from app.web.lists.filter_links import FilterLink
 from app.web.live.live_parts import RenderedParts, render_part
-from app.web.live.streams import current_parts, poll_response, stream_response
-from app.web.operator.attention_items import capacity_figures, needs_attention, other_items
+from app.web.live.streams import add_live_views, current_parts
+from app.web.operator.attention_items import REFRESH_INTERVAL, attention_of, capacity_figures
 from app.web.operator.operator_access import require_operator
 from app.web.servers import server_words
 
@@ -32,8 +29,6 @@ pages.before_request(require_operator)
 
 ACTIONS: dict[str, BulkAction] = {"pause": "pause", "resume": "resume", "retry": "retry"}
 MAX_SHOWN_REFUSALS = 3
-REFRESH_INTERVAL = timedelta(seconds=5)
-_GONE = "There is nothing to show."
 
 
 @dataclass(frozen=True)
@@ -51,8 +46,10 @@ class ServerChoice:
 
 @dataclass(frozen=True)
 class AttentionSubject:
-    """The live parts of the page. Servers announce their changes; storage, packs and partners are read again meanwhile.
+    """The live parts of the page. Servers announce their changes; the others are read again every REFRESH_INTERVAL.
     `everything`: lists healthy servers too. `chosen`: all that are listed are chosen."""
+
+    gone: ClassVar[str] = "There is nothing to show."
 
     everything: bool
     chosen: bool
@@ -68,15 +65,15 @@ class AttentionSubject:
         return {name: "all" for name, is_set in found.items() if is_set}
 
     def render(self, app: Flask, version: int) -> RenderedParts | None:
-        at, overview, partners = now(), fleet_overview(ServerFilter(page=1)), directory()
-        worse = [server for server in overview.servers if needs_attention(server)]
-        servers = [_choice(server) for server in (overview.servers if self.everything else worse)]
-        segments = _segments(self.everything, len(worse), len(overview.servers))
-        figures = capacity_figures(overview, sum(partner.builds_bytes for partner in partners))
-        items = other_items(storage_outage(), unmade_packs(), partners)
+        at, overview = now(), fleet_overview(ServerFilter(page=1))
+        found = attention_of(overview)
+        servers = [_choice(server) for server in (overview.servers if self.everything else found.servers)]
+        segments = _segments(self.everything, len(found.servers), len(overview.servers))
+        figures = capacity_figures(overview, found.stored)
         return RenderedParts(
             title=server_words.tab_title("Needs attention", overview.counts),
             parts=(
+                render_part(app, "attention-count", "operator/attention/_count.html", count=found.count),
                 render_part(app, "capacity", "operator/attention/_capacity.html", figures=figures),
                 render_part(
                     app,
@@ -87,7 +84,7 @@ class AttentionSubject:
                     everything=self.everything,
                     chosen=self.chosen,
                 ),
-                render_part(app, "attention-items", "operator/attention/_items.html", items=items),
+                render_part(app, "attention-items", "operator/attention/_items.html", items=found.items),
             ),
             rows=(),
             version=version,
@@ -99,20 +96,8 @@ class AttentionSubject:
 def page() -> ResponseReturnValue:
     """The page. `?show=all` lists all servers, `?choose=all` chooses those that are listed."""
     subject = _subject()
-    found = current_parts(subject, _GONE)
+    found = current_parts(subject)
     return render_template("operator/attention/page.html", live=found, query=subject.query, made_at=Moment(now()))
-
-
-@pages.get("/operator/attention/parts")
-def parts() -> Response:
-    """The live parts for pages that poll."""
-    return poll_response(_subject(), _GONE)
-
-
-@pages.get("/operator/attention/live")
-def live() -> Response:
-    """The live parts as a stream."""
-    return stream_response(_subject())
 
 
 @pages.post("/operator/attention")
@@ -129,6 +114,9 @@ def act() -> ResponseReturnValue:
 
 def _subject() -> AttentionSubject:
     return AttentionSubject(request.args.get("show") == "all", request.args.get("choose") == "all")
+
+
+add_live_views(pages, "/operator/attention", _subject)
 
 
 def _outcome(action: BulkAction, found: BulkOutcome) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -60,6 +61,17 @@ def start_lines(base: str, token: str) -> list[str]:
     ]
 
 
+def trial_lines(base: str, token: str) -> list[str]:
+    """For any user's shell (bash), in an empty folder with the wheel: an agent in the foreground, without root and
+    systemd."""
+    return [
+        "python3 -m venv slipway",
+        f"slipway/bin/pip install ./{wheel_name()}",
+        f"install -m 0600 /dev/stdin agent.token <<< '{token}'",
+        f"slipway/bin/slipway-agent run --url {shlex.quote(base)} --cache games --token-file agent.token",
+    ]
+
+
 def replace_lines(token: str) -> list[str]:
     """For root's shell (bash): replace the token and restart the agent, which reads its token at start."""
     return [f"{_write_token(token)} &&", "systemctl restart slipway-agent"]
@@ -67,10 +79,11 @@ def replace_lines(token: str) -> list[str]:
 
 @dataclass(frozen=True)
 class NewToken:
-    """A token that was just made. It is shown only in this response."""
+    """A token that was made at `made_at`. It is shown only in this response."""
 
     server_id: str
     token: str
+    made_at: datetime
     rolled: bool = False
 
     @property
@@ -80,6 +93,10 @@ class NewToken:
     @property
     def install(self) -> Sequence[str]:
         return install_lines()
+
+    @property
+    def trial(self) -> Sequence[str]:
+        return trial_lines(base_url(), self.token)
 
     @property
     def wheel(self) -> str:

@@ -14,7 +14,7 @@ from wtforms.validators import Length, ValidationError
 from app.accounts.partner_creation import create_partner_with_owner
 from app.accounts.partner_list import PartnerEntry, directory
 from app.web.frame.current_user import my_actor
-from app.web.frame.formats import counted, format_size
+from app.web.frame.formats import counted, format_limit, format_size
 from app.web.frame.forms import FORM_REFUSALS, SingleUseForm, show_refusal, summary_title
 from app.web.operator.operator_access import require_operator
 from app.web.settings.member_rows import NewInvitation
@@ -126,6 +126,6 @@ def _line(entry: PartnerEntry) -> PartnerLine:
         members=f"{entry.members:,}",
         no_owner=entry.owners == 0,
         stored=format_size(entry.builds_bytes),
-        quota="No limit" if limit is None else format_size(limit),
+        quota="No limit" if limit is None else format_limit(limit),
         percent=None if limit is None else min(100, entry.builds_bytes * 100 // limit if limit else 100),
     )

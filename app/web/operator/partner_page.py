@@ -17,7 +17,7 @@ from app.data.extensions import db
 from app.data.models.partner import Partner
 from app.web.accounts.new_password import NewPasswordLink
 from app.web.frame.current_user import my_actor
-from app.web.frame.formats import Moment, counted, format_size, format_used
+from app.web.frame.formats import Moment, counted, format_limit, format_size, format_used
 from app.web.frame.forms import FORM_REFUSALS, Headers, SingleUseForm, show_refusal, summary_title
 from app.web.operator.largest_games import largest_games
 from app.web.operator.operator_access import require_operator
@@ -59,7 +59,7 @@ def set_quota(partner_id: str) -> ResponseReturnValue:
     amount = quota_bytes(form.quota.data)
     set_build_quota(partner, amount, my_actor())
     flash(
-        f"{partner.name} can store {format_size(amount)} of builds"
+        f"{partner.name} can store {format_limit(amount)} of builds"
         if amount is not None
         else f"{partner.name} has no quota"
     )

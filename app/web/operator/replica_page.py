@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, Flask, Response, render_template
+from flask import Blueprint, Flask, render_template
 from flask.typing import ResponseReturnValue
 
 from app.data.models.base import now
@@ -17,7 +17,7 @@ from app.web.builds.attempt_rows import attempt_rows
 from app.web.frame.formats import Moment
 from app.web.frame.image_tags import game_thumbnail
 from app.web.live.live_parts import RenderedParts, render_part
-from app.web.live.streams import current_parts, poll_response, stream_response
+from app.web.live.streams import add_live_views, current_parts
 from app.web.operator.operator_access import require_operator
 
 pages = Blueprint("operator_replica", __name__)
@@ -64,23 +64,12 @@ def page(server_id: str, build_id: str) -> ResponseReturnValue:
         build_id=build_id,
         replica=replica,
         cover=game_thumbnail(covers_of([replica.game_id]).get(replica.game_id)),
-        live=current_parts(subject, subject.gone),
+        live=current_parts(subject),
         made_at=Moment(now()),
     )
 
 
-@pages.get("/operator/servers/<server_id>/builds/<build_id>/parts")
-def parts(server_id: str, build_id: str) -> Response:
-    """The live parts for pages that poll."""
-    subject = AttemptsSubject(build_id, server_id)
-    return poll_response(subject, subject.gone)
-
-
-@pages.get("/operator/servers/<server_id>/builds/<build_id>/live")
-def live(server_id: str, build_id: str) -> Response:
-    """The live parts as a stream."""
-    _replica(server_id, build_id)
-    return stream_response(AttemptsSubject(build_id, server_id))
+add_live_views(pages, "/operator/servers/<server_id>/builds/<build_id>", AttemptsSubject)
 
 
 def _replica(server_id: str, build_id: str) -> ReplicaOnServer:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
+from app.data.models.base import now
 from app.fleet.overviews.fleet_overview import FleetServer, fleet_server
 from app.fleet.servers import roll_token
 from app.web.frame.current_user import my_actor
 from app.web.frame.forms import FORM_REFUSALS, SingleUseForm, show_refusal, summary_title
 from app.web.operator.install_command import NewToken, already_shown
+from app.web.operator.new_token_page import render_new_token
 from app.web.operator.operator_access import require_operator
 from app.web.settings.password_confirmation import confirm_my_password, password_field
 
@@ -42,7 +44,7 @@ def roll(server_id: str) -> ResponseReturnValue:
         form.renew()
         answer = show_refusal(form, refusal)
         return _render_form(server, form), *answer
-    return render_template("operator/token.html", new_token=NewToken(server_id, token, rolled=True))
+    return render_new_token(NewToken(server_id, token, now(), rolled=True))
 
 
 def _render_form(server: FleetServer, form: RollForm) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from flask import Blueprint, Flask, Response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -19,6 +20,7 @@ from app.web.lists.numbered_pages import NumberedPage
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.live.streams import current_parts, poll_response, stream_response
+from app.web.operator.attention_items import REFRESH_INTERVAL, attention_of
 from app.web.operator.operator_access import require_operator
 from app.web.operator.server_detail import detail_parts
 from app.web.servers import server_words
@@ -35,12 +37,11 @@ pages = Blueprint("operator_servers", __name__)
 pages.before_request(require_operator)
 
 PATH = "/operator/servers"
-_GONE = "There are no servers to show."
 WARN_FROM, BAD_FROM = 90, 95  # percent of a disk
 # Filters by state: key in the address -> (label, states). Each state has one.
 STATE_FILTERS: StateFilters = {
     "": ("All", frozenset()),
-    "attention": ("Needs attention", frozenset({"failed", "conflict", "retrying", "unwell"})),
+    "errors": ("With errors", frozenset({"failed", "conflict", "retrying", "unwell"})),
     "no-contact": ("No contact", frozenset({"no_contact"})),
     "not-started": ("Waiting for their agents", frozenset({"not_started"})),
     "paused": ("Paused", frozenset({"paused"})),
@@ -106,6 +107,8 @@ class FleetSubject:
     """The live parts of the list at an address. `selected`: the server with details below, or None. All operators see
     the same."""
 
+    gone: ClassVar[str] = "There are no servers to show."
+
     selected: str | None
     address: ListAddress
 
@@ -137,6 +140,7 @@ class FleetSubject:
             title=server_words.tab_title("Servers", overview.counts),
             parts=(
                 render_part(app, "servers-segments", "servers/_server_segments.html", segments=segments),
+                render_part(app, "attention-link", "operator/attention/_link.html", count=attention_of(overview).count),
                 render_part(app, "fleet-counts", "operator/servers/_fleet_counts.html", view=view),
                 render_part(app, "fleet-figures", "operator/servers/_figures.html", view=view),
                 *(detail_parts(app, selected, self.address.url()) if selected else ()),
@@ -144,7 +148,10 @@ class FleetSubject:
             ),
             rows=rows,
             version=version,
-            changes_at=server_words.next_change_at((server.reported_at for server in overview.servers), at),
+            changes_at=min(
+                server_words.next_change_at((server.reported_at for server in overview.servers), at),
+                at + REFRESH_INTERVAL,
+            ),
         )
 
 
@@ -159,7 +166,7 @@ def index() -> ResponseReturnValue:
     selected = next((server for server in overview.servers if server.id == chosen), None) or next(
         (server for server in overview.shown if server.state != "healthy"), None
     )
-    live = current_parts(FleetSubject(selected.id if selected else None, address), _GONE)
+    live = current_parts(FleetSubject(selected.id if selected else None, address))
     return render_template(
         "operator/servers.html",
         live=live,
@@ -175,7 +182,7 @@ def index() -> ResponseReturnValue:
 @pages.get("/operator/fleet/<server_id>/parts")
 def parts(server_id: str | None) -> Response:
     """The live parts for pages that poll."""
-    return poll_response(FleetSubject(server_id, requested_servers(PATH, FLEET_SORTS, STATE_FILTERS)), _GONE)
+    return poll_response(FleetSubject(server_id, requested_servers(PATH, FLEET_SORTS, STATE_FILTERS)))
 
 
 @pages.get("/operator/fleet/live", defaults={"server_id": None})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, Flask, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import IntegerField
-from wtforms.validators import NumberRange
+from wtforms.validators import InputRequired, NumberRange
 
 from app.data.models.base import now
 from app.fleet.overviews.fleet_overview import FleetServer, find_fleet_server, fleet_server, no_server
@@ -20,7 +20,7 @@ from app.web.frame.current_user import local_address, my_actor
 from app.web.frame.formats import Moment, counted, plain_text
 from app.web.frame.forms import summary_title
 from app.web.live.live_parts import RenderedParts, render_part
-from app.web.live.streams import current_parts, poll_response, stream_response
+from app.web.live.streams import add_live_views, current_parts
 from app.web.operator.operator_access import require_operator
 from app.web.operator.server_detail import detail_parts
 from app.web.servers import server_words
@@ -36,7 +36,9 @@ class KeepForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """How many builds per game the server keeps beside the live one."""
 
     keep_previous = IntegerField(
-        "Builds kept for rolling back", [NumberRange(0, MAX_KEEP_PREVIOUS, _KEEP_RANGE)], default=1
+        "Builds kept for rolling back",
+        [InputRequired(_KEEP_RANGE), NumberRange(0, MAX_KEEP_PREVIOUS, _KEEP_RANGE)],
+        default=1,
     )
 
 
@@ -49,6 +51,10 @@ class ServerSubject:
     @property
     def topic(self) -> str:
         return FLEET_TOPIC
+
+    @property
+    def gone(self) -> str:
+        return no_server(self.server_id)
 
     def render(self, app: Flask, version: int) -> RenderedParts | None:
         at, server = now(), find_fleet_server(self.server_id)
@@ -77,7 +83,7 @@ def page(server_id: str) -> ResponseReturnValue:
 def _page(server: FleetServer, form: KeepForm) -> str:
     return render_template(
         "operator/server.html",
-        live=current_parts(ServerSubject(server.id), no_server(server.id)),
+        live=current_parts(ServerSubject(server.id)),
         server=server,
         form=form,
         problem=summary_title(form, "The setting is not saved yet"),
@@ -85,17 +91,7 @@ def _page(server: FleetServer, form: KeepForm) -> str:
     )
 
 
-@pages.get("/operator/servers/<server_id>/parts")
-def parts(server_id: str) -> Response:
-    """The live parts for pages that poll."""
-    return poll_response(ServerSubject(server_id), no_server(server_id))
-
-
-@pages.get("/operator/servers/<server_id>/live")
-def live(server_id: str) -> Response:
-    """The live parts as a stream."""
-    fleet_server(server_id)
-    return stream_response(ServerSubject(server_id))
+add_live_views(pages, "/operator/servers/<server_id>", ServerSubject)
 
 
 @pages.post("/operator/servers/<server_id>/downloads")

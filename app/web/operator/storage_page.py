@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import ClassVar
 
-from flask import Blueprint, Flask, Response, render_template, url_for
+from flask import Blueprint, Flask, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.data.database import free_connection
@@ -19,7 +20,7 @@ from app.web.charts.storage_charts import games_chart, partners_chart
 from app.web.frame.formats import Moment, counted, format_size
 from app.web.frame.storage_banner import storage_outage
 from app.web.live.live_parts import RenderedParts, render_part
-from app.web.live.streams import current_parts, poll_response, stream_response
+from app.web.live.streams import add_live_views, current_parts
 from app.web.operator.operator_access import require_operator
 from app.web.servers import server_words
 
@@ -29,12 +30,13 @@ pages.before_request(require_operator)
 REFRESH_INTERVAL = timedelta(seconds=5)
 MAX_SHOWN_NAMES = 50  # of each kind of finding
 MAX_SHOWN_BARS = 10  # partners, and games
-_GONE = "There is no storage to show."
 
 
 @dataclass(frozen=True)
 class StorageSubject:
     """The live parts of the storage page. No topic announces changes, so they are refreshed while a page is open."""
+
+    gone: ClassVar[str] = "There is no storage to show."
 
     @property
     def topic(self) -> str:
@@ -74,16 +76,7 @@ def page() -> ResponseReturnValue:
     return _page()
 
 
-@pages.get("/operator/storage/parts")
-def parts() -> Response:
-    """The live parts for pages that poll."""
-    return poll_response(StorageSubject(), _GONE)
-
-
-@pages.get("/operator/storage/live")
-def live() -> Response:
-    """The live parts as a stream."""
-    return stream_response(StorageSubject())
+add_live_views(pages, "/operator/storage", StorageSubject)
 
 
 @pages.post("/operator/storage/checks")
@@ -116,7 +109,7 @@ def _page(found: CheckResult | None = None, problem: str = "") -> str:
     rest = use.game_count - len(use.games)
     return render_template(
         "operator/storage.html",
-        live=current_parts(StorageSubject(), _GONE),
+        live=current_parts(StorageSubject()),
         partners=partners_chart(use.partners, use.partner_count, _partner_address),
         games=games_chart(
             use.games,

@@ -50,11 +50,11 @@ _OF_PARTNERS = (
     Place("Partner", "partner.page", "settings studio name id"),
     Place("Members", "members.page", "settings people roles invitations"),
     Place("API keys", "keys.page", "settings apps secrets tokens"),
-    Place("Quota and limits", "quota.page", "settings storage"),
+    Place("Storage and limits", "quota.page", "settings quota"),
     Place("Appearance", "appearance.page", "settings theme dark light"),
     Place("Activity", "activity.page", "settings audit log history"),
     _action("Register a game", "new_game.page", "new create add", _may_write),
-    _action("Make a key", "keys.form", "new create api token", _is_owner),
+    _action("Create a key", "keys.form", "new make api token", _is_owner),
     _action("Add an app", "apps.form", "new create", _is_owner),
     _action("Invite a member", "members.page", "new add people", _is_owner, anchor="invite"),
 )
@@ -70,7 +70,7 @@ _OF_OPERATORS = (
 )
 OF_A_GAME = (
     Place("Builds", "builds.page", "releases retention"),
-    Place("Assets", "assets.page", "images pictures"),
+    Place("Images", "assets.page", "assets pictures"),
     Place("Components", "components.page", "cards board"),
     Place("Revisions", "revisions.page"),
     Place("Details", "details.page", "cover launcher description slug"),

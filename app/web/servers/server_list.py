@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-from flask import Blueprint, Flask, Response, redirect, render_template, url_for
+from flask import Blueprint, Flask, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.data.models.base import now
@@ -18,7 +19,7 @@ from app.web.lists.list_address import ActiveFilter, ListAddress, SortHead, orde
 from app.web.lists.numbered_pages import NumberedPage
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.sparkline import Sparkline, sparkline
-from app.web.live.streams import current_parts, poll_response, stream_response
+from app.web.live.streams import add_live_views, current_parts
 from app.web.servers import server_words
 from app.web.servers.server_filters import (
     StateFilters,
@@ -33,7 +34,6 @@ pages = Blueprint("servers", __name__)
 pages.before_request(require_sign_in)
 
 PATH = "/servers"
-_GONE = "This partner no longer exists."
 # Filters by state: key in the address -> (label, states). Each state has one.
 STATE_FILTERS: StateFilters = {
     "": ("All", frozenset()),
@@ -95,6 +95,8 @@ class View:
 class PartnerSubject:
     """The live parts of the list at an address. All members of a partner see the same."""
 
+    gone: ClassVar[str] = "This partner no longer exists."
+
     partner_id: str
     address: ListAddress
 
@@ -140,7 +142,7 @@ def index() -> ResponseReturnValue:
     if me().is_operator:
         return redirect(url_for("operator_servers.index"))
     subject = _requested_list()
-    live = current_parts(subject, _GONE)
+    live = current_parts(subject)
     return render_template(
         "servers/server_list.html",
         live=live,
@@ -151,20 +153,11 @@ def index() -> ResponseReturnValue:
     )
 
 
-@pages.get("/servers/parts")
-def parts() -> Response:
-    """The live parts for pages that poll."""
-    return poll_response(_requested_list(), _GONE)
-
-
-@pages.get("/servers/live")
-def live() -> Response:
-    """The live parts as a stream."""
-    return stream_response(_requested_list())
-
-
 def _requested_list() -> PartnerSubject:
     return PartnerSubject(my_partner().id, requested_servers(PATH, SERVER_SORTS, STATE_FILTERS))
+
+
+add_live_views(pages, "/servers", _requested_list)
 
 
 def _row(server: PartnerServer) -> Row:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from app.data.models.audit_record import AuditEntry
-from app.web.frame.formats import NO_BREAK_SPACE, Moment, counted, format_size
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, counted, format_limit, format_size
 from app.web.lists.list_address import ListAddress
 
 # Action -> words. Pages show the subject after them.
@@ -79,7 +79,7 @@ def details(entry: AuditEntry) -> str:
         return format_size(known["size"])
     if entry.action == "partner.quota_set":
         amount = known.get("bytes")
-        return format_size(amount) if isinstance(amount, int) else "No limit"
+        return format_limit(amount) if isinstance(amount, int) else "No limit"
     if entry.action == "key.rolled":
         return f"New key: {known.get('new')}"
     if known.get("side"):

@@ -15,7 +15,14 @@ from app.accounts.partners import DASHBOARD_APP
 from app.data.models.partner import App
 from app.refusals import NotFound, Unauthorized
 from app.web.frame.current_user import me, my_actor, my_partner, owner_names, require_owner, require_sign_in
-from app.web.frame.forms import FORM_REFUSALS, SingleUseForm, select_choices, show_refusal, summary_title
+from app.web.frame.forms import (
+    FORM_REFUSALS,
+    MarkedRequired,
+    SingleUseForm,
+    select_choices,
+    show_refusal,
+    summary_title,
+)
 from app.web.frame.shown_commands import base_url
 from app.web.settings.confirm_question import render_question
 from app.web.settings.key_rows import NewKey, app_keys
@@ -38,7 +45,9 @@ LIFETIMES = {"": "Never", "30": "After 30 days", "90": "After 90 days", "180": "
 
 class KeyForm(SingleUseForm):
     app = SelectField("App", validate_choice=False)
-    new_app = StringField("Name of the new app", [length_limit("An app's name", MAX_APP_NAME_LENGTH)])
+    new_app = StringField(  # shown, and required, when no other app is chosen
+        "Name of the new app", [MarkedRequired(), length_limit("An app's name", MAX_APP_NAME_LENGTH)]
+    )
     name = name_field("Name", "Name the key", maximum=MAX_KEY_NAME_LENGTH)
     scopes = SelectMultipleField(
         "Scopes",

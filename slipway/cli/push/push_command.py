@@ -194,7 +194,7 @@ class Push:
 
     def _follow(self, archive: Archive, upload: dict[str, Any]) -> str:
         if self._options.wait == "stored":
-            return f"Stored: {format_size(archive.size)}. The platform checks it in the background."
+            return f"Uploaded: {format_size(archive.size)}. The platform checks it in the background."
         path = upload_path(self._options.slug, str(upload["id"]))
         deadline = Deadline(self._options.timeout)
         try:

@@ -30,7 +30,7 @@ from app.packing.pack_writing import store
 from app.packing.work_folder import work_folder
 from app.process import shutdown
 from app.storage.bucket import StorageError, bucket
-from slipway.client.sizes import format_size
+from slipway.client.sizes import format_limit
 from slipway.packs.making import build_writing
 from slipway.packs.making.hash_file import HashFile
 from tests.app.fleet.acting import STUDIO
@@ -228,11 +228,11 @@ def after(function: object, then: object) -> object:
     return both
 
 
-@pytest.mark.settings(PACK_DISK_BYTES="100K")
+@pytest.mark.settings(PACK_DISK_BYTES="102500")
 def test_a_build_over_the_disk_budget_says_so(build: Build) -> None:
     assert make_pack(build.id) is Outcome.ENDED
     assert row(build).state == "no_room"
-    assert "the portal allows 100 KiB" in (row(build).reason or "")
+    assert "the portal allows 102,500 B." in (row(build).reason or ""), "a limit is not rounded"
 
 
 @pytest.mark.settings(PACK_FREE_BYTES="1000T")
@@ -258,7 +258,7 @@ def test_a_disk_that_is_too_full_is_tried_again_later(
 def test_the_budget_counts_the_hashes_of_all_chunks(build: Build, settings: Settings) -> None:
     files = build.unpacked_bytes + 4096 * build.members
     with (
-        pytest.raises(NoRoom, match=f"allows {format_size(files)}"),
+        pytest.raises(NoRoom, match=f"allows {format_limit(files)}"),
         work_folder(settings.model_copy(update={"pack_disk_bytes": files}), build),
     ):
         pass

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from slipway.client.upload_phases import PHASE_WORDS
 from tests.app.web.scripts import module, run
+
+TEMPLATES = Path(__file__).parents[3] / "app" / "templates"
 
 # A state of each name, as the scripts write them.
 UPLOAD_STATES: dict[str, dict[str, Any]] = {
@@ -150,3 +155,14 @@ def test_the_speed_is_that_of_the_last_seconds() -> None:
         [[0, 0], [1_000_000, 1_000], [1_000_000, 11_000], [3_000_000, 12_000]],
     )
     assert found == [0, 1_000_000, 1_000_000, 2_000_000]
+
+
+def test_a_phase_has_one_word_in_the_pages_and_in_the_command() -> None:
+    found = run(f"import {{ PHASES }} from {module('phases.js')}; console.log(JSON.stringify(PHASES));", None)
+    assert isinstance(found, dict)
+    # The API calls an upload done that is ready in the words of the pages.
+    assert {phase: found[{"done": "ready"}.get(phase, phase)] for phase in PHASE_WORDS} == PHASE_WORDS
+    steps = re.findall(r'<li data-step="(\w+)">(\w+)</li>', (TEMPLATES / "parts" / "uploads.html").read_text())
+    assert len(steps) == 4
+    assert {step: found[step] for step, _ in steps} == dict(steps)
+    assert found["uploaded"] == "Uploaded"

@@ -29,12 +29,13 @@ PARTNER_PAGES = (
 OPERATOR_PAGES = ("/operator/add-server", "/operator/servers/srv-01", "/operator/partners/new", "/operator/partners/{}")
 # Their labels say everything.
 SELF_EXPLANATORY = {"Current password"}
+OPTIONAL = r'(?: <span class="optional">\(optional\)</span>)?'
 
 
 def fields(page: str) -> dict[str, str]:
     """Label -> the tag of its control, of each field of a form (check boxes have their words beside them)."""
     found = {}
-    for control_id, label in re.findall(r'<label for="([^"]+)">([^<]+)</label>', page):
+    for control_id, label in re.findall(rf'<label for="([^"]+)">([^<]+){OPTIONAL}</label>', page):
         control = re.search(rf'<(?:input|select|textarea)[^>]* id="{control_id}"[^>]*>', page)
         assert control, label
         found[label] = control[0]
@@ -87,7 +88,7 @@ def test_examples_are_real_values(cast: Cast, owner: Visitor) -> None:
 def _example(page: str, label: str) -> str:
     """The value after "such as" in a field's hint."""
     found = re.search(
-        rf'<label for="[^"]*">{label}</label>(?:</div>)?\s*<p class="hint"[^>]*>.*?such as (.*?)\.(?: It |</p>)', page
+        rf'<label for="[^"]*">{label}{OPTIONAL}</label>\s*<p class="hint"[^>]*>.*?such as (.*?)\.(?: It |</p>)', page
     )
     assert found, label
     return found[1]

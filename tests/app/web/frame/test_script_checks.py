@@ -52,6 +52,18 @@ def test_no_script_is_left_out(project: Path, files: list[Path]) -> None:
     assert options["strict"]
 
 
+def test_no_script_writes_an_address_of_the_portal() -> None:
+    """A page gives its scripts the addresses, in data attributes from url_for."""
+    address = re.compile(r"""["'`]/(?!["'`])[^\s"'`]*["'`]""")
+    found = [
+        f"{path.relative_to(SOURCE)}: {line.strip()}"
+        for path in SCRIPTS
+        for line in path.read_text().splitlines()
+        if address.search(line) and not line.lstrip().startswith(("*", "//"))
+    ]
+    assert found == []
+
+
 UPLOAD = "import { Upload } from './js/uploads/upload.js';\n"
 MISTAKES = {
     # Without strictness both would pass.

@@ -69,6 +69,12 @@ def test_a_new_row_brings_the_whole_table() -> None:
     assert "<template>" not in event
 
 
+def test_the_last_part_of_a_page_without_rows_is_sent_when_it_changes() -> None:
+    event = rendered("T", "srv-04 reports").event(rendered("T", "no report yet")).decode()
+    assert '<section hx-swap-oob="morph" id="fleet">srv-04 reports</section>' in event
+    assert 'id="head"' not in event
+
+
 def test_a_page_that_saw_nothing_is_sent_everything() -> None:
     event = rendered("T", "", "a").event(None).decode()
     assert 'id="head"' in event
@@ -217,6 +223,7 @@ def test_pages_that_somebody_reads_are_not_pushed_out_by_made_up_ones(
 @dataclass(frozen=True)
 class NamedPage:
     name: str
+    gone: str = ""
 
     @property
     def topic(self) -> str:

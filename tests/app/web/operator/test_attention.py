@@ -100,11 +100,37 @@ def test_packs_quotas_and_partners_without_owners_are_listed(operator: Visitor, 
     assert "<Games>" not in page
 
 
+def test_the_list_of_servers_counts_what_the_page_lists(operator: Visitor, garden: str) -> None:
+    """The number on the link is that of the page, and is as live as the list."""
+
+    def shown() -> set[int]:
+        page, parts = operator.get("/operator/servers").text, operator.get("/operator/fleet/parts").text
+        listed = operator.get(PAGE).text
+        numbers = [re.search(r"Needs attention (\d+)", plain(one)) for one in (page, parts)]
+        assert all(numbers)
+        things = re.search(r"(\d+) things? needs? attention", plain(listed))
+        assert things
+        items = len(
+            re.findall(r"<li>", listed[listed.index('id="attention-items"') : listed.index('section-foot"><span')])
+        )
+        assert int(things[1]) == len(rows(listed)) + items
+        return {*(int(number[1]) for number in numbers if number), int(things[1])}
+
+    assert shown() == {3}
+    pause_server("srv-01", True, CAST)
+    with writing() as session:
+        session.add(Partner(name="Nobody's Games"))
+    assert shown() == {5}
+    # Its filters are by state: none of them has the same words for another number.
+    assert plain(operator.get("/operator/servers").text).count("Needs attention") == 1
+
+
 def test_the_page_is_live(operator: Visitor, garden: str) -> None:
     page = operator.get(f"{PAGE}?show=all").text
     (poll,) = re.findall(r'data-poll="([^"]+)"', page)
     first = operator.get(html.unescape(poll), headers=HTMX)
     assert set(re.findall(r'hx-swap-oob="morph" id="([^"]+)"', first.text)) == {
+        "attention-count",
         "capacity",
         "attention-servers",
         "attention-items",

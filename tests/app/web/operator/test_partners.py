@@ -91,7 +91,7 @@ def test_a_quota_is_a_meter_with_its_numbers(operator: Visitor, cast: Cast) -> N
     scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", [Sent(GIB)])
     operator.post(f"{PAGE}/{cast.starlight.partner_id}/quota", {"quota": "1.05"})
     page = operator.get(PAGE).text
-    assert "95 % of 1.0 GiB" in line(page, cast.starlight.partner_id)
+    assert "95 % of 1,127,428,915 B" in line(page, cast.starlight.partner_id)
     assert re.search(r'value="95"\s+aria-label="Quota of Starlight Studio"', page)
     assert 'class="percent bad"' in page
 

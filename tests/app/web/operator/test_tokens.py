@@ -20,8 +20,11 @@ from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.server import Server
 from app.web.operator.install_command import wheel_name
+from tests.app.fleet.acting import FleetAgent
 from tests.app.runtime.processes import wait_until
+from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE, Visitor
+from tests.app.web.reading import plain
 from tests.conftest import PASSWORD, ROOT, Cast, bearer
 from tests.live_server import LiveServer
 
@@ -75,7 +78,7 @@ def add(operator: Visitor, server_id: str, **more: str) -> str:
 
 def test_a_server_is_added_and_its_token_shown_in_a_command(operator: Visitor, cast: Cast) -> None:
     page = add(operator, "srv-04")
-    assert "<h1>srv-04 is added</h1>" in page
+    assert "srv-04 is added</h1>" in page
     line, token = command(page), token_in(page)
     assert line == (
         f"install -m 0600 -o slipway /dev/stdin /etc/slipway/agent.token <<< '{token}' &&\n"
@@ -165,6 +168,20 @@ def test_the_page_names_the_wheel_that_is_built(operator: Visitor, cast: Cast) -
     assert "dist:" in (ROOT / "Makefile").read_text()
 
 
+def test_the_commands_are_in_the_order_in_which_they_are_run(operator: Visitor, cast: Cast) -> None:
+    page = add(operator, "srv-04")
+    labels = re.findall(r'<pre tabindex="0" role="region" aria-label="([^"]+)"', page)
+    assert labels == [
+        "Commands that build and copy the wheel",
+        "Commands that install the agent",
+        "The command with the token",
+        "Command that shows the agent’s log",
+        "Commands that run the agent without systemd",
+    ]
+    assert [heading[0] for heading in re.findall(r"<h2[^>]*>(\d\. .*?)</h2>", page)] == ["1", "2", "3", "4"]
+    assert page.count('class="button small copy') == len(labels), "each of them can be copied"
+
+
 # --- rolling
 
 
@@ -208,6 +225,18 @@ def test_rolling_takes_the_password_once_more(operator: Visitor, cast: Cast) -> 
     found = server("srv-01")
     assert found
     assert found.token_hash == fingerprint(cast.servers["srv-01"])
+
+
+def test_the_page_shows_when_the_agent_has_reported_with_the_new_token(operator: Visitor, cast: Cast) -> None:
+    scenes.servers_report()
+    page = roll(operator, "srv-01")
+    assert "No report yet. srv-01 appears here within 10 seconds after its agent has started." in plain(page)
+    poll = html.unescape(re.findall(r'data-poll="([^"]+)"', page)[0])
+    assert "No report yet." in plain(operator.get(poll).text)
+    FleetAgent(operator.client, token_in(page)).report(agentVersion="1.4.2")
+    assert "srv-01 reports. Its agent has version 1.4.2." in plain(operator.get(poll).text)
+    assert operator.get(poll.replace("made=", "made=soon")).status_code == 400
+    assert operator.get(poll.replace("srv-01", "srv-99")).status_code == 404
 
 
 # --- the command, run for real
@@ -259,6 +288,32 @@ def test_the_command_starts_an_agent_and_its_token_is_in_no_command_line(
         assert any(str(token_file) in line for line in lines), "the agent runs"
         assert not any(token in argument for line in lines for argument in line)
         assert "Healthy" in operator.get("/operator/servers/srv-04").text
+    finally:
+        shell.terminate()
+        shell.wait(10)
+
+
+def test_the_commands_of_the_trial_run_an_agent_in_an_empty_folder(
+    operator: Visitor, cast: Cast, address: str, tmp_path: Path
+) -> None:
+    """As they stand, but for the installation of the wheel: the folder's `slipway` has the programs of this one."""
+    lines = shown_lines(add(operator, "srv-04"), "Commands that run the agent without systemd")
+    assert lines[:2] == ["python3 -m venv slipway", f"slipway/bin/pip install ./{wheel_name()}"]
+    (tmp_path / "slipway").symlink_to(AGENT.parents[1])
+    script = "\n".join(lines[2:]).replace("http://localhost", address)
+    shell = subprocess.Popen(["bash"], cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert shell.stdin
+    shell.stdin.write(script.replace("slipway/bin/slipway-agent", "exec slipway/bin/slipway-agent"))
+    shell.stdin.close()
+    try:
+
+        def reported() -> bool:
+            found = server("srv-04")
+            return bool(found and found.last_report_at)
+
+        wait_until(reported, 30, "the agent reports")
+        assert (tmp_path / "agent.token").stat().st_mode & 0o777 == 0o600
+        assert (tmp_path / "games").is_dir()
     finally:
         shell.terminate()
         shell.wait(10)

@@ -180,7 +180,7 @@ def test_a_viewer_sees_it_too(viewer: Visitor) -> None:
 @pytest.mark.parametrize(
     ("action", "details_", "said"),
     [
-        ("partner.quota_set", {"bytes": 2_000_000_000}, "1.9 GiB"),
+        ("partner.quota_set", {"bytes": 2_000_000_000}, "1,953,125 KiB"),
         ("partner.quota_set", {"bytes": None}, "No limit"),
         ("key.rolled", {"new": "pp_8fK2…x9Qd"}, "New key: pp_8fK2…x9Qd"),
         ("game.updated", {"changed": ["renpy_dir", "title"]}, "Changed: renpy dir, title"),

@@ -63,7 +63,7 @@ def test_search_role_and_order_are_in_the_address_and_in_those_of_actions(
     invite(partner, "noor@starlight.example", "viewer", CAST)
 
     def emails(query: str) -> list[str]:
-        return re.findall(r'<td class="soft">([^<]+@[^<]+)</td>', owner.get(PAGE + query).text)
+        return re.findall(r'<td role="cell" class="email soft">([^<]+@[^<]+)</td>', owner.get(PAGE + query).text)
 
     people = [cast.starlight.owner, cast.starlight.developer, cast.starlight.viewer, "noor@starlight.example"]
     assert emails("") == people
@@ -102,7 +102,7 @@ def test_pages_of_members(owner: Visitor, partner: Partner) -> None:
     assert "People 1 to 50 of 63, email, A to Z" in plain(first)
     assert f'<a class="button" href="{PAGE}?page=2&amp;sort=email">Next</a>' in first
     second = owner.get(f"{PAGE}?page=2&sort=email").text
-    assert len(re.findall(r'<tr id="member_', first)) + len(re.findall(r'<tr id="member_', second)) == 63
+    assert len(re.findall(r'<tr [^>]*id="member_', first + second)) == 63
     assert f'href="{PAGE}?role=owner&amp;sort=email"' in second, "another filter begins at the first page"
 
 
@@ -120,9 +120,21 @@ def test_being_here_is_remembered_to_a_few_minutes(owner: Visitor, cast: Cast) -
 
 def test_what_each_role_can_do_is_said(owner: Visitor) -> None:
     page = owner.get(PAGE).text
-    assert row(page, "<strong>Owner</strong></th><td><span").split() == ["Owner", "Yes", "Yes", "Yes", "Yes"]
-    assert row(page, "<strong>Developer</strong></th><td><span").split() == ["Developer", "Yes", "Yes", "Yes", "No"]
-    assert row(page, "<strong>Viewer</strong></th><td><span").split() == ["Viewer", "Yes", "No", "No", "No"]
+    assert row(page, '<strong>Owner</strong></th><td role="cell"><span').split() == [
+        "Owner",
+        "Yes",
+        "Yes",
+        "Yes",
+        "Yes",
+    ]
+    assert row(page, '<strong>Developer</strong></th><td role="cell"><span').split() == [
+        "Developer",
+        "Yes",
+        "Yes",
+        "Yes",
+        "No",
+    ]
+    assert row(page, '<strong>Viewer</strong></th><td role="cell"><span').split() == ["Viewer", "Yes", "No", "No", "No"]
 
 
 def test_inviting_shows_a_link_once_that_leads_to_an_account(owner: Visitor, visitor: Visitor, cast: Cast) -> None:

@@ -1,4 +1,4 @@
-"""Quota and limits, in words."""
+"""Storage and limits, in words."""
 
 from __future__ import annotations
 

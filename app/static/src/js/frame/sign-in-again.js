@@ -17,7 +17,8 @@ const sentAgain = new WeakSet();
 
 function ask() {
   const dialog = byId("sign-in-again", HTMLDialogElement);
-  if (dialog && !dialog.open) htmx.ajax("get", "/sign-in", { target: "#sign-in-again", swap: "innerHTML" });
+  if (!dialog || dialog.open) return;
+  htmx.ajax("get", dialog.dataset.from ?? "", { target: "#sign-in-again", swap: "innerHTML" });
 }
 
 /** @param {Press} press */

@@ -39,7 +39,7 @@ export function buildTotals() {
     { count: countOf("held"), word: "held" },
     { count: countOf("paused"), word: "paused" },
     { count: countOf("waiting"), word: "waiting" },
-    { count: countOf("sent"), word: "sent" },
+    { count: countOf("sent"), word: "without a game" },
   ].filter(({ count }) => count);
   const failed = countOf("failed", "stopped") > 0;
   if (moving.length) {

@@ -4,6 +4,7 @@ import { size, sizeOf } from "../byte-sizes.js";
 import { byId, find, fromTemplate, need, needId, setText } from "../elements.js";
 import { announce } from "../frame/announcements.js";
 import { onLoad } from "../htmx-setup.js";
+import { PHASES } from "../phases.js";
 import { MAX_TRIES } from "../retry-delay.js";
 import { images } from "./image-queue.js";
 
@@ -100,15 +101,15 @@ function words(image) {
   const { state, file, progress } = image;
   switch (state.name) {
     case "waiting":
-      return ["Waiting", state.ahead ? `${state.ahead} ahead of it` : ""];
+      return [PHASES.waiting, state.ahead ? `${state.ahead} ahead of it` : ""];
     case "held":
-      return ["Waiting", heldFact(image)];
+      return [PHASES.waiting, heldFact(image)];
     case "uploading": {
       const left = image.secondsLeft ? ` · ${image.secondsLeft}${NO_BREAK}s` : "";
-      return [`Uploading ${progress.percent}${NO_BREAK}%`, sizeOf(progress.sent, file.size) + left];
+      return [`${PHASES.uploading} ${progress.percent}${NO_BREAK}%`, sizeOf(progress.sent, file.size) + left];
     }
     case "checking":
-      return ["Checking", `all ${size(file.size)} sent`];
+      return [PHASES.checking, `all ${size(file.size)} uploaded`];
     case "stored":
       return ["Making sizes", "The image itself is stored"];
     case "failed":

@@ -4,6 +4,7 @@
 //   <div sse-connect="…/live" sse-swap="live" hx-swap="none" data-poll="…/matrix" data-etag="…"> … </div>
 //
 // The stream itself is that of htmx-ext-sse: it opens the EventSource, swaps what arrives and reconnects after a 503.
+import { byId } from "../elements.js";
 import { wouldLose } from "../frame/leaving.js";
 import htmx from "../htmx-setup.js";
 import { serverNow } from "../times/local-times.js";
@@ -120,13 +121,14 @@ export class LiveRegion {
       headers: { "HX-Request": "true", "If-None-Match": this.etag },
       signal: AbortSignal.timeout(POLL_TIMEOUT),
     });
-    if (response.status === SIGNED_OUT && wouldLose()) {
+    const showsSecret = byId("shown-once", HTMLElement) !== null; // no other response shows it
+    if (response.status === SIGNED_OUT && (showsSecret || wouldLose())) {
       document.dispatchEvent(new CustomEvent("signed-out")); // frame/sign-in-again.js
       throw new Error("signed out");
     }
     if (GONE.includes(response.status)) {
       this.gone = true;
-      location.reload();
+      if (!showsSecret) location.reload();
       return null;
     }
     if (!response.ok && response.status !== 304) throw new Error(`status ${response.status}`);

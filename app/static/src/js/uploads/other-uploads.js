@@ -4,6 +4,7 @@ import { sizeOf } from "../byte-sizes.js";
 import { counted } from "../counted.js";
 import { all, need, setText } from "../elements.js";
 import { onLoad } from "../htmx-setup.js";
+import { PHASES } from "../phases.js";
 import { serverNow } from "../times/local-times.js";
 import { read, UploadRefusal } from "./upload-api.js";
 import { uploads } from "./upload-queue.js";
@@ -42,14 +43,16 @@ function draw() {
  * @param {number} lifetime  milliseconds that an upload is kept after its last part
  */
 function stateOf({ phase, receivedBytes, expiresAt, check }, size, lifetime) {
-  if (phase === "checking") return { words: `Checking, ${counted(check.filesRead, "file")} read`, stopped: false };
+  if (phase === "checking") {
+    return { words: `${PHASES.checking}, ${counted(check.filesRead, "file")} read`, stopped: false };
+  }
   if (phase !== "uploading" || receivedBytes === null || !expiresAt) return null;
+  if (receivedBytes >= size) return { words: PHASES.uploaded, stopped: false };
   const quiet = serverNow().getTime() - (Date.parse(expiresAt) - lifetime);
   const [sent, stopped] = [sizeOf(receivedBytes, size), quiet > QUIET];
-  const minutes = counted(Math.floor(quiet / 60_000), "minute");
   const words = stopped
-    ? `Stopped at ${sent}, nothing received for ${minutes}`
-    : `Uploading ${Math.floor((receivedBytes * 100) / size)}\u00a0% · ${sent}`;
+    ? `${PHASES.stopped} at ${sent}, nothing received for ${counted(Math.floor(quiet / 60_000), "minute")}`
+    : `${PHASES.uploading} ${Math.floor((receivedBytes * 100) / size)}\u00a0% · ${sent}`;
   return { words, stopped };
 }
 

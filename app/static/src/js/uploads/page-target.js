@@ -39,6 +39,13 @@ export function gameOf({ game, title = "", to = "", detail = "", next }) {
   return { slug: game, title, uploadsUrl: to, detailUrl: detail, nextBuild: nextBuild({ game, next }) };
 }
 
+/**
+ * Where the uploads of a game are begun. The page has the address with "-" in the place of the slug, which is none.
+ * @param {string} slug
+ */
+export const uploadsUrlOf = (slug) =>
+  (needId("uploads", HTMLElement).dataset.ofGame ?? "").replace(/(?<=\/)-(?=\/)/, slug);
+
 /** Where uploads without a game begin, and where a game is registered: on every page of a partner. */
 export const newGameUrls = () => {
   const { to = "", register = "" } = needId("uploads", HTMLElement).dataset;

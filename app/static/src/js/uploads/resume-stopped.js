@@ -6,6 +6,7 @@ import { onLoad } from "../htmx-setup.js";
 import { escapeInvisible } from "../invisible.js";
 import { digestOf } from "../sha256.js";
 import { openForm } from "./new-game.js";
+import { uploadsUrlOf } from "./page-target.js";
 import { member, removeSaved, savedUploads } from "./saved-uploads.js";
 import { discardSaved } from "./send-upload.js";
 import { read, UploadRefusal } from "./upload-api.js";
@@ -32,8 +33,8 @@ const urlOf = ({ to, key }) => `${to}/${key}`;
  */
 function factsOf({ key, game, title, to, detail = "", becomes, name, size: bytes, partSize, head, release, received }) {
   // What began without a game keeps its own address, which is another one than that of its game's uploads.
-  const own = `/games/${game}/uploads`;
-  const target = game ? { slug: game, title, uploadsUrl: own, detailUrl: detail, nextBuild: becomes } : null;
+  const uploadsUrl = uploadsUrlOf(game);
+  const target = game ? { slug: game, title, uploadsUrl, detailUrl: detail, nextBuild: becomes } : null;
   const file = null;
   return { file, id: key, game: target, uploadsUrl: to, name, size: bytes, partSize, head, release, stored: received };
 }

@@ -16,6 +16,6 @@ document.addEventListener("htmx:afterSettle", look);
 uploads.waits.add(() => {
   const place = byId("storage", HTMLElement);
   if (navigator.onLine && place && !place.childElementCount) {
-    htmx.ajax("get", "/storage", { target: "#storage", swap: "outerHTML" });
+    htmx.ajax("get", place.dataset.from ?? "", { target: "#storage", swap: "outerHTML" });
   }
 });

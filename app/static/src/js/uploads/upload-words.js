@@ -1,6 +1,7 @@
 // The text in the row of an upload.
 import { size, sizeOf } from "../byte-sizes.js";
 import { counted } from "../counted.js";
+import { PHASES } from "../phases.js";
 
 /**
  * @typedef {import("./upload.js").Upload} Upload
@@ -41,25 +42,27 @@ export function words(upload) {
   const sent = sizeOf(progress.sent, upload.size);
   switch (state.name) {
     case "waiting":
-      return ["Waiting", state.ahead ? ` · ${state.ahead} ahead of it` : ""];
+      return [PHASES.waiting, state.ahead ? ` · ${state.ahead} ahead of it` : ""];
     case "held":
-      return [progress.sent ? `Waiting at ${sent}` : "Waiting", ` · ${heldBy(state.retry)}`];
+      return [progress.sent ? `${PHASES.waiting} at ${sent}` : PHASES.waiting, ` · ${heldBy(state.retry)}`];
     case "paused":
-      return [`Paused at ${sent}`, ""];
+      return [`${PHASES.paused} at ${sent}`, ""];
     case "stopped":
-      return [`Stopped at ${sent}`, stoppedFacts(state)];
+      return [`${PHASES.stopped} at ${sent}`, stoppedFacts(state)];
     case "uploading":
-      return [`Uploading ${progress.percent}${NO_BREAK}%`, ["", sent, ...speed(upload)].join(" · ")];
+      return [`${PHASES.uploading} ${progress.percent}${NO_BREAK}%`, ["", sent, ...speed(upload)].join(" · ")];
     case "sent":
-      return [`Sent ${size(upload.size)}`, " · its check begins when its game is registered"];
+      return [PHASES.uploaded, ` · ${size(upload.size)} · its check begins when its game is registered`];
     case "checking":
-      return ["Checking", checkFacts(state, upload.size)];
+      return [PHASES.checking, checkFacts(state, upload.size)];
     case "ready":
-      return state.unchanged ? [`Ready: the same as build ${state.build}`, ""] : ["Ready", ` · build ${state.build}`];
+      return state.unchanged
+        ? [`${PHASES.ready}: the same as build ${state.build}`, ""]
+        : [PHASES.ready, ` · build ${state.build}`];
     case "live":
       return liveWords(state);
     case "failed":
-      return [upload.rejected ? "Rejected" : `Stopped at ${sent}`, `: ${state.reason}`];
+      return [upload.rejected ? PHASES.failed : `${PHASES.stopped} at ${sent}`, `: ${state.reason}`];
   }
 }
 
@@ -102,7 +105,7 @@ function stoppedFacts({ problem, since }) {
  * @param {number} total
  */
 function checkFacts({ filesRead, bytesRead }, total) {
-  if (!bytesRead) return ` · all ${size(total)} sent`;
+  if (!bytesRead) return ` · all ${size(total)} uploaded`;
   const percent = Math.min(99, Math.floor((bytesRead * 100) / total));
   return `, ${counted(filesRead, "file")} read · ${percent}${NO_BREAK}%`;
 }
