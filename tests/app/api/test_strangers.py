@@ -18,8 +18,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
-from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import Table, insert, select
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
@@ -32,7 +30,7 @@ from app.data.models.base import Base, now
 from app.data.models.partner import ApiKey, Member
 from tests.conftest import bearer
 from tests.filled_tables import Rows, fill_tables
-from tests.signed_in_browsers import sign_in_browser
+from tests.signed_in_browsers import begin_session
 
 STARLIGHT, MOONBASE = "starlight", "moonbase"
 
@@ -203,17 +201,6 @@ def _read(answer: TestResponse) -> str:
     if answer.mimetype == "text/event-stream":
         return b"".join(itertools.islice(answer.iter_encoded(), 2)).decode()
     return answer.get_data(as_text=True)
-
-
-def begin_session(app: Flask, client: FlaskClient, member_id: str | None) -> str:
-    """Give the client a session, a member's or nobody's; returns its CSRF token. The form is tested in tests/web."""
-    with client.session_transaction() as session:
-        session["csrf_token"] = "csrf"
-        if member_id:
-            db.session.rollback()
-            session["_user_id"] = sign_in_browser(db.session.get_one(Member, member_id))
-            session["_fresh"] = True
-    return str(URLSafeTimedSerializer(app.secret_key or "", salt="wtf-csrf-token").dumps("csrf"))
 
 
 def _texts() -> set[str]:

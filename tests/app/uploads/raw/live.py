@@ -91,7 +91,7 @@ class Gunicorn:
         assert self.process.poll() is None, self.log.read_text()[-3000:]
         try:
             # The first answer takes long on a busy machine. Asking again meanwhile would make it take longer.
-            return urllib3.request("GET", f"{self.address}/api/openapi.json", retries=False, timeout=60).status == 200
+            return urllib3.request("GET", f"{self.address}/livez", retries=False, timeout=60).status == 200
         except urllib3.exceptions.HTTPError:
             return False
 

@@ -1,0 +1,81 @@
+"""Which tests run in `make test`, in the inner loop and in long runs, and which run first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# `app/api` and `app/web` contain no rules and no SQL. The domain packages they call run on both databases in every run;
+# their own tests run on Postgres in long runs only.
+FACES = tuple(str(ROOT / "tests" / "app" / face) for face in ("api", "web"))
+# The same holds for the tests between the body of a raw upload and storage: tests/app/uploads/resumable covers the
+# database, and tests/faults kills these uploads on Postgres too.
+BODIES = tuple(
+    str(ROOT / "tests" / "app" / "uploads" / "raw" / f"{name}.py") for name in ("test_torn", "test_storage_fails")
+)
+
+# The inner loop (make test-fast) skips tests with these markers, and runs one test per file of ONCE.
+NOT_FAST = ("postgres", "slow", "soak", "browser")
+ONCE = (*FACES, str(ROOT / "tests" / "app" / "uploads" / "resumable"))
+
+
+# Files of half a minute and more. They are handed out first: started last, one of them would decide when the run ends.
+LONG = {
+    str(ROOT / "tests" / f"{name}.py"): place
+    for place, name in enumerate(
+        (
+            "browser/test_journey",
+            "app/runtime/test_supervisor",
+            "app/runtime/test_serving",
+            "test_hostile_values",
+            "app/api/clients/test_schemathesis",
+            "app/packing/test_memory",
+            "deploy/test_self_hosting",
+            "deploy/test_compose",
+            "faults/test_resumable_kills",
+            "faults/test_app_killed",
+            "faults/test_update_kills",
+            "faults/test_pack_kills",
+            "manyhosts/test_outages",
+            "manyhosts/test_journeys",
+            "slipway/agent/test_process",
+            "slipway/agent/test_threads",
+            "slipway/agent/test_pack_memory",
+            "slipway/agent/test_hostile_answers",
+            "slipway/packs/test_resuming",
+            "slipway/packs/test_memory",
+            "test_wheel",
+        )
+    )
+}
+
+
+# `make test` uses the same examples every time; `make soak` searches with random ones.
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.register_profile("searching", derandomize=False)
+hypothesis.settings.load_profile("same")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    asked: set[object] = set()
+    on_postgres: set[object] = set()
+    for item in items:
+        rule = (item.path, getattr(item, "originalname", ""))
+        if item.get_closest_marker("postgres"):
+            # Of a parametrized test only the first case runs on Postgres; the others are for long runs.
+            on_both = item.get_closest_marker("both_databases")
+            if (str(item.path).startswith((*FACES, *BODIES)) and not on_both) or rule in on_postgres:
+                item.add_marker(pytest.mark.soak)
+            on_postgres.add(rule)
+        elif "database_url" in getattr(item, "fixturenames", ()) and not any(map(item.get_closest_marker, NOT_FAST)):
+            # Tests with a database and a bucket of their own are slow. The inner loop runs the first case of each,
+            # and the first test of each file of ONCE.
+            question = item.path if str(item.path).startswith(ONCE) else rule
+            if question in asked:
+                item.add_marker(pytest.mark.slow)
+            asked.add(question)
+    items.sort(key=lambda item: LONG.get(str(item.path), len(LONG)))
