@@ -149,10 +149,13 @@ class ReusedDatabase:
     def __init__(self, server: URL, template: str) -> None:
         self.url = server.set(database=f"test_{os.getpid()}")
         self._server, self._template = server, template
+        # Its one connection stays open: a new one would first read the catalog's rows of every table.
+        self._engine = sqlalchemy.create_engine(self.url, isolation_level="AUTOCOMMIT", pool_size=1)
         self._make()
 
     def _make(self) -> None:
         name = self.url.database
+        self._engine.dispose()
         run_sql(
             self._server,
             f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
@@ -167,7 +170,9 @@ class ReusedDatabase:
         session = ("BEGIN", "SET LOCAL lock_timeout = '5s'", "SET LOCAL session_replication_role = replica")
         deletes = [f"DELETE FROM {table.name}" for table in db.metadata.sorted_tables]
         try:
-            run_sql(self.url, f"SELECT pg_terminate_backend(pid) {others}", "; ".join([*session, *deletes, "COMMIT"]))
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) {others}")
+                connection.exec_driver_sql("; ".join([*session, *deletes, "COMMIT"]))
         except DBAPIError:
             self._make()
 
@@ -238,7 +243,8 @@ def app(settings: Settings, finding: Finding) -> Iterator[Flask]:
     app.testing = True
     app.test_client_class = Client
     app.jinja_env.bytecode_cache = quick_apps.templates
-    app.extensions["slipway_bucket"].make()
+    bucket = app.extensions["slipway_bucket"]
+    bucket._client.make_bucket(bucket.name)  # `make` would ask first whether it is there
     with app.app_context():
         db.engine._compiled_cache = quick_apps.statements
         yield app

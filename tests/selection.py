@@ -18,9 +18,8 @@ BODIES = tuple(
     str(ROOT / "tests" / "app" / "uploads" / "raw" / f"{name}.py") for name in ("test_torn", "test_storage_fails")
 )
 
-# The inner loop (make test-fast) skips tests with these markers, and runs one test per file of ONCE.
+# The inner loop (make test-fast) skips tests with these markers.
 NOT_FAST = ("postgres", "slow", "soak", "browser")
-ONCE = (*FACES, str(ROOT / "tests" / "app" / "uploads" / "resumable"))
 
 
 # Files of half a minute and more. They are handed out first: started last, one of them would decide when the run ends.
@@ -61,7 +60,8 @@ hypothesis.settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    asked: set[object] = set()
+    """Choose what runs on Postgres and in the inner loop, and hand out the longest files first."""
+    with_database: set[Path] = set()
     on_postgres: set[object] = set()
     for item in items:
         rule = (item.path, getattr(item, "originalname", ""))
@@ -72,10 +72,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.soak)
             on_postgres.add(rule)
         elif "database_url" in getattr(item, "fixturenames", ()) and not any(map(item.get_closest_marker, NOT_FAST)):
-            # Tests with a database and a bucket of their own are slow. The inner loop runs the first case of each,
-            # and the first test of each file of ONCE.
-            question = item.path if str(item.path).startswith(ONCE) else rule
-            if question in asked:
+            # A database and a bucket of its own take a test a tenth of a second. The inner loop runs one per file.
+            if item.path in with_database:
                 item.add_marker(pytest.mark.slow)
-            asked.add(question)
+            with_database.add(item.path)
     items.sort(key=lambda item: LONG.get(str(item.path), len(LONG)))
