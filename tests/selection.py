@@ -53,6 +53,25 @@ LONG = {
 }
 
 
+# Tests that took about a second or more of processor time, alone or with the processes that they start. Those with a
+# database are in the inner loop once per file, whatever they take.
+SLOW = {
+    f"{path}::{name}"
+    for path, names in {
+        "tests/app/data/test_text_search.py": ("test_no_accent_and_no_character_that_shows_nothing_stays",),
+        "tests/slipway/agent/test_hostile_answers.py": ("test_no_retry_after_is_without_bounds",),
+        "tests/slipway/archive/test_chunking.py": ("test_cut_anywhere_the_answer_is_the_same",),
+        "tests/slipway/archive/test_sparse.py": ("test_a_map_of_countless_parts_is_refused",),
+        "tests/slipway/packs/assembling/test_round_trips.py": ("test_any_tree_comes_back_from_its_update_file",),
+        "tests/slipway/packs/test_hash_file.py": ("test_an_index_reads_its_hashes_from_the_file_as_from_memory",),
+        "tests/storage/test_write_address_probe.py": ("test_an_identity_that_may_read_is_found_wherever_it_may",),
+        "tests/test_private_files.py": ("test_files_of_a_new_instance_are_private_from_their_first_byte",),
+        "tests/test_run_folder.py": ("test_a_run_without_room_ends_before_its_first_test",),
+    }.items()
+    for name in names
+}
+
+
 # `make test` uses the same examples every time; `make soak` searches with random ones.
 hypothesis.settings.register_profile("same", derandomize=True)
 hypothesis.settings.register_profile("searching", derandomize=False)
@@ -65,6 +84,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     on_postgres: set[object] = set()
     for item in items:
         rule = (item.path, getattr(item, "originalname", ""))
+        if item.nodeid.partition("[")[0] in SLOW:
+            item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("postgres"):
             # Of a parametrized test only the first case runs on Postgres; the others are for long runs.
             on_both = item.get_closest_marker("both_databases")

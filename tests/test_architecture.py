@@ -258,6 +258,13 @@ def test_files_that_begin_first_are_there() -> None:
     assert [path for path in LONG if not Path(path).exists()] == []
 
 
+def test_slow_tests_are_there() -> None:
+    """A test that was renamed would be in the inner loop again."""
+    for test in SLOW:
+        path, _, name = test.partition("::")
+        assert f"def {name}(" in (ROOT / path).read_text()
+
+
 def test_tests_wait_on_conditions_and_never_sleep() -> None:
     """A pause that is long enough today is a flaky test on a busy machine. A poll with a deadline that pauses between
     its looks does so on an Event."""
