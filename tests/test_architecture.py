@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.selection import LONG, ROOT
+from tests.conftest import ROOT
+from tests.selection import LONG, SLOW
 
 PACKAGES = ("app", "slipway", "bench", "migrations", "tests")
 # What is made or fetched by tools, and not ours to keep tidy.
