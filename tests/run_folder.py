@@ -57,12 +57,17 @@ def hold(folder: Path) -> IO[str]:
 def sweep(parent: Path) -> None:
     """Remove the folders of runs that have ended, and end the processes that they left."""
     for folder in parent.glob(f"{PREFIX}*/"):
-        if folder.stat().st_uid == os.getuid() and not _is_held(folder):
-            for process in (*_started_in(folder), *_postgres_servers(folder)):
-                with suppress(psutil.Error):
-                    process.kill()
-                    process.wait(10)
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # its own run removes it at this moment
+            if folder.stat().st_uid == os.getuid() and not _is_held(folder):
+                _remove_left_over(folder)
+
+
+def _remove_left_over(folder: Path) -> None:
+    for process in (*_started_in(folder), *_postgres_servers(folder)):
+        with suppress(psutil.Error):
+            process.kill()
+            process.wait(10)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_held(folder: Path) -> bool:
