@@ -13,13 +13,13 @@ run: .venv/.server app/static/dist/manifest.json ## start everything: storage, d
 
 # Three workers on two cores: tests that start processes spend most of their time waiting.
 test: .venv/.dev node_modules/.dev app/static/dist/manifest.json ## every test except soak (under 15 minutes on two cores)
-	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak"
+	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" --room 8G
 
 test-fast: .venv/.dev app/static/dist/manifest.json ## the inner loop: SQLite only, no browser, no slow tests (under a minute)
-	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not slow and not browser and not postgres"
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not slow and not browser and not postgres" --room 2G
 
 soak: .venv/.dev app/static/dist/manifest.json ## the long fault injection runs
-	.venv/bin/python -m pytest -n 3 --dist loadfile -m soak --timeout 7200
+	.venv/bin/python -m pytest -n 3 --dist loadfile -m soak --timeout 7200 --room 12G
 	.venv/bin/python -m pytest -n 2 --hypothesis-profile searching tests/slipway/archive/test_fuzz.py tests/slipway/archive/test_chunking.py tests/app/fleet/test_wanted.py tests/slipway/agent/test_hostile_answers.py
 
 check: .venv/.dev node_modules/.dev ## lint, formatting, types, templates, scripts

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
 import sqlalchemy
 from flask import Flask, has_app_context
@@ -39,7 +38,7 @@ from app.accounts.password_hashing import hash_password
 from app.config.settings import Settings, load_settings
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models.partner import Member
+from app.data.models.partner import Member, Partner
 from app.fleet.servers import add_server
 from app.limits import thread_budgets
 from app.storage.bucket import Bucket
@@ -47,6 +46,9 @@ from app.storage.embedded_server import EmbeddedStorage, StorageAccess
 from app.storage.write_address_probe import Finding, probe_write_addresses
 from tests import quick_apps
 from tests.chromium import chromium as chromium
+from tests.run_folder import pytest_addoption as pytest_addoption
+from tests.run_folder import pytest_configure as pytest_configure
+from tests.selection import pytest_collection_modifyitems as pytest_collection_modifyitems
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "correct horse battery"
@@ -54,82 +56,10 @@ CAST = Actor("the cast")
 _numbers = itertools.count(1)
 
 
-# `app/api` and `app/web` contain no rules and no SQL. The domain packages they call run on both databases in every run;
-# their own tests run on Postgres in long runs only.
-FACES = tuple(str(ROOT / "tests" / "app" / face) for face in ("api", "web"))
-# The same holds for the tests between the body of a raw upload and storage: tests/app/uploads/resumable covers the
-# database, and tests/faults kills these uploads on Postgres too.
-BODIES = tuple(
-    str(ROOT / "tests" / "app" / "uploads" / "raw" / f"{name}.py") for name in ("test_torn", "test_storage_fails")
-)
-
-# The inner loop (make test-fast) skips tests with these markers, and runs one test per file of ONCE.
-NOT_FAST = ("postgres", "slow", "soak", "browser")
-ONCE = (*FACES, str(ROOT / "tests" / "app" / "uploads" / "resumable"))
-
-
-# Files of half a minute and more. They are handed out first: started last, one of them would decide when the run ends.
-LONG = {
-    str(ROOT / "tests" / f"{name}.py"): place
-    for place, name in enumerate(
-        (
-            "browser/test_journey",
-            "app/runtime/test_supervisor",
-            "app/runtime/test_serving",
-            "test_hostile_values",
-            "app/api/clients/test_schemathesis",
-            "app/packing/test_memory",
-            "deploy/test_self_hosting",
-            "deploy/test_compose",
-            "faults/test_resumable_kills",
-            "faults/test_app_killed",
-            "faults/test_update_kills",
-            "faults/test_pack_kills",
-            "manyhosts/test_outages",
-            "manyhosts/test_journeys",
-            "slipway/agent/test_process",
-            "slipway/agent/test_threads",
-            "slipway/agent/test_pack_memory",
-            "slipway/agent/test_hostile_answers",
-            "slipway/packs/test_resuming",
-            "slipway/packs/test_memory",
-            "test_wheel",
-        )
-    )
-}
-
-
-# `make test` uses the same examples every time; `make soak` searches with random ones.
-hypothesis.settings.register_profile("same", derandomize=True)
-hypothesis.settings.register_profile("searching", derandomize=False)
-hypothesis.settings.load_profile("same")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    asked: set[object] = set()
-    on_postgres: set[object] = set()
-    for item in items:
-        rule = (item.path, getattr(item, "originalname", ""))
-        if item.get_closest_marker("postgres"):
-            # Of a parametrized test only the first case runs on Postgres; the others are for long runs.
-            on_both = item.get_closest_marker("both_databases")
-            if (str(item.path).startswith((*FACES, *BODIES)) and not on_both) or rule in on_postgres:
-                item.add_marker(pytest.mark.soak)
-            on_postgres.add(rule)
-        elif "database_url" in getattr(item, "fixturenames", ()) and not any(map(item.get_closest_marker, NOT_FAST)):
-            # Tests with a database and a bucket of their own are slow. The inner loop runs the first case of each,
-            # and the first test of each file of ONCE.
-            question = item.path if str(item.path).startswith(ONCE) else rule
-            if question in asked:
-                item.add_marker(pytest.mark.slow)
-            asked.add(question)
-    items.sort(key=lambda item: LONG.get(str(item.path), len(LONG)))
-
-
 @pytest.fixture(scope="session")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageAccess]:
-    """A real S3 server on loopback."""
-    with EmbeddedStorage(tmp_path_factory.mktemp("storage")) as access:
+def storage() -> Iterator[StorageAccess]:
+    """A real S3 server on loopback. Its folder goes with the run, also after a failure: it contains gigabytes."""
+    with tempfile.TemporaryDirectory(prefix="storage-") as folder, EmbeddedStorage(Path(folder)) as access:
         yield access
 
 
@@ -190,9 +120,14 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory, storage: StorageAcces
     with app.app_context():
         upgrade(str(ROOT / "migrations"))
         db.engine.dispose()
-    with closing(sqlite3.connect(instance / "slipway.db")) as connection:
+    return _complete(instance / "slipway.db")
+
+
+def _complete(database: Path) -> Path:
+    """Move what was written last from SQLite's log into its file."""
+    with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return instance / "slipway.db"
+    return database
 
 
 @pytest.fixture(scope="session")
@@ -214,10 +149,13 @@ class ReusedDatabase:
     def __init__(self, server: URL, template: str) -> None:
         self.url = server.set(database=f"test_{os.getpid()}")
         self._server, self._template = server, template
+        # Its one connection stays open: a new one would first read the catalog's rows of every table.
+        self._engine = sqlalchemy.create_engine(self.url, isolation_level="AUTOCOMMIT", pool_size=1)
         self._make()
 
     def _make(self) -> None:
         name = self.url.database
+        self._engine.dispose()
         run_sql(
             self._server,
             f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
@@ -232,7 +170,9 @@ class ReusedDatabase:
         session = ("BEGIN", "SET LOCAL lock_timeout = '5s'", "SET LOCAL session_replication_role = replica")
         deletes = [f"DELETE FROM {table.name}" for table in db.metadata.sorted_tables]
         try:
-            run_sql(self.url, f"SELECT pg_terminate_backend(pid) {others}", "; ".join([*session, *deletes, "COMMIT"]))
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) {others}")
+                connection.exec_driver_sql("; ".join([*session, *deletes, "COMMIT"]))
         except DBAPIError:
             self._make()
 
@@ -253,11 +193,15 @@ def run_sql(url: URL, *statements: str) -> None:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A migrated, empty database of each kind."""
+    """A migrated database of each kind: empty, or on SQLite with the cast if the test has one."""
     if request.param == "sqlite":
         (tmp_path / "instance").mkdir()
         target = tmp_path / "instance" / "slipway.db"
-        shutil.copy(request.getfixturevalue("empty_sqlite"), target)
+        has_cast = "cast" in request.fixturenames
+        shutil.copy(
+            request.getfixturevalue("rehearsal").database if has_cast else request.getfixturevalue("empty_sqlite"),
+            target,
+        )
         yield f"sqlite:///{target}"
         return
     database: ReusedDatabase = request.getfixturevalue("reused_postgres")
@@ -299,7 +243,8 @@ def app(settings: Settings, finding: Finding) -> Iterator[Flask]:
     app.testing = True
     app.test_client_class = Client
     app.jinja_env.bytecode_cache = quick_apps.templates
-    app.extensions["slipway_bucket"].make()
+    bucket = app.extensions["slipway_bucket"]
+    bucket._client.make_bucket(bucket.name)  # `make` would ask first whether it is there
     with app.app_context():
         db.engine._compiled_cache = quick_apps.statements
         yield app
@@ -332,25 +277,36 @@ class Cast:
 
 
 @pytest.fixture
-def cast(app: Flask, rehearsed: dict[str, Any]) -> Cast:
-    """Two partners, an operator, three servers. The first test of a run creates them with domain calls, later tests
-    insert their rows: a dozen transactions take a third of a short test's time."""
-    if not rehearsed:
-        before = _rows()
-        made = _make_cast()
-        if not before:  # a test may have created rows before it uses the cast
-            rehearsed.update(cast=made, rows=_rows())
-        return made
-    with writing() as session:
-        for table, rows in rehearsed["rows"]:
-            session.execute(table.insert(), rows)
-    return rehearsed["cast"]  # type: ignore[no-any-return]  # inserted above
+def cast(app: Flask, rehearsal: Rehearsal) -> Cast:
+    """Two partners, an operator, three servers. A copied SQLite database contains them already. Otherwise their rows
+    are inserted: the domain calls, a dozen transactions, take a third of a short test's time."""
+    is_there = db.session.get(Partner, rehearsal.cast.starlight.partner_id) is not None
+    db.session.rollback()
+    if not is_there:
+        with writing() as session:
+            for table, rows in rehearsal.rows:
+                session.execute(table.insert(), rows)
+    return rehearsal.cast
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """The cast, created once per run with domain calls: `database` contains it, and `rows` are what it consists of."""
+
+    cast: Cast
+    database: Path
+    rows: list[tuple[sqlalchemy.Table, list[dict[str, Any]]]]
 
 
 @pytest.fixture(scope="session")
-def rehearsed() -> dict[str, Any]:
-    """The cast and its rows, after the first test that uses it."""
-    return {}
+def rehearsal(tmp_path_factory: pytest.TempPathFactory, storage: StorageAccess, empty_sqlite: Path) -> Rehearsal:
+    instance = tmp_path_factory.mktemp("rehearsal")
+    shutil.copy(empty_sqlite, instance)
+    app = create_app(settings_for(instance, storage))
+    with app.app_context():
+        found = Rehearsal(_make_cast(), _complete(instance / "slipway.db"), _rows())
+        db.engine.dispose()
+    return found
 
 
 def _rows() -> list[tuple[sqlalchemy.Table, list[dict[str, Any]]]]:

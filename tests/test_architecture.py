@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import LONG, ROOT
+from tests.conftest import ROOT
+from tests.selection import LONG, SLOW
 
 PACKAGES = ("app", "slipway", "bench", "migrations", "tests")
 # What is made or fetched by tools, and not ours to keep tidy.
@@ -256,6 +257,13 @@ def test_every_module_says_what_it_is_for() -> None:
 def test_files_that_begin_first_are_there() -> None:
     """A file that was renamed would begin last again."""
     assert [path for path in LONG if not Path(path).exists()] == []
+
+
+def test_slow_tests_are_there() -> None:
+    """A test that was renamed would be in the inner loop again."""
+    for test in SLOW:
+        path, _, name = test.partition("::")
+        assert f"def {name}(" in (ROOT / path).read_text()
 
 
 def test_tests_wait_on_conditions_and_never_sleep() -> None:

@@ -9,14 +9,17 @@ from datetime import timedelta, timezone
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from sqlalchemy import select
 
 from app.config.settings import MIB
+from app.data.extensions import db
+from app.data.models.partner import Member
 from app.storage import part_writer
 from tests.app.web.conftest import six_servers
 from tests.browser.effort import Effort
-from tests.conftest import PASSWORD
 from tests.live_server import LiveServer
 from tests.running_workers import running_workers
+from tests.signed_in_browsers import begin_session
 
 __all__ = ["six_servers"]
 
@@ -120,15 +123,19 @@ def effort(context: BrowserContext) -> Effort:
 
 
 @pytest.fixture
-def sign_in(page: Page) -> Callable[[str], Page]:
-    """`sign_in(email)`: the page, after signing in as a person does."""
+def sign_in(app: Flask, site: LiveServer, page: Page) -> Callable[[str], Page]:
+    """`sign_in(email)`: the page, showing the games, with a session of this member. The form is used in
+    test_journey.py and test_pages.py."""
 
     def enter(email: str) -> Page:
-        page.goto("/sign-in")
-        page.get_by_label("Email").fill(email)
-        page.get_by_label("Password", exact=True).fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url("**/games")
+        client = app.test_client()
+        member_id = db.session.scalar(select(Member.id).where(Member.email == email))
+        begin_session(app, client, member_id)
+        cookie = client.get_cookie(app.config["SESSION_COOKIE_NAME"])
+        assert member_id, email
+        assert cookie, email
+        page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": site.url}])
+        page.goto("/games")
         return page
 
     return enter

@@ -94,9 +94,9 @@ def test_25_images_are_added_at_once(sign_in: SignIn, cast: Cast, effort: Effort
     page.get_by_role("link", name="Paper Lanterns").click()
     page.locator(".tabs a[href$='/assets']").click()
     choose(page, "Choose images", *images)
-    tiles = page.locator("#assets-tiles .tile")
-    expect(tiles).to_have_count(25)
-    expect(page.locator("#assets-tiles .tile[data-state=ready]")).to_have_count(25)
+    expect(page.locator("#assets-tiles .tile")).to_have_count(25, timeout=120_000)
+    # Each image has a process that decodes it, which takes seconds on a busy machine.
+    expect(page.locator("#assets-tiles .tile[data-state=ready]")).to_have_count(25, timeout=120_000)
     expect(page.locator("#image-uploads .tile")).to_have_count(0)
     expect(page.locator("#assets-segments")).to_contain_text("All 25")
     effort.assert_documented("Add 25 images", page)

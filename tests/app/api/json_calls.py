@@ -14,9 +14,10 @@ from app.api.pipeline import Call, declared_call
 from app.data.database import writing
 from app.data.models.base import Base
 from app.data.models.upload import RESUMABLE
-from tests.app.api.test_strangers import OWNED, begin_session
+from tests.app.api.test_strangers import OWNED
 from tests.conftest import bearer
 from tests.filled_tables import Rows, fill_tables
+from tests.signed_in_browsers import begin_session
 
 MARKER = "starlight"
 UNLIMITED = {

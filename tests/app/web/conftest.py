@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from app.data.extensions import db
+from app.data.models.partner import Member
 from app.fleet.servers import add_server
 from app.web.frame.static_files import bundle
 from tests.conftest import CAST, PASSWORD, Cast
+from tests.signed_in_browsers import begin_session, csrf_token
 
 # For tests of pages that ask the database nothing of their own: SQLite is enough.
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -48,7 +52,9 @@ class Visitor:
         return contextvars.Context().run(self.client.open, path, method=method, **options)
 
     def token(self) -> str:
-        """The CSRF token that this browser's pages carry."""
+        """The CSRF token that this browser's pages contain. Only a browser without a session opens one to read it."""
+        if known := csrf_token(self.client):
+            return known
         page = self.get("/sign-in", follow_redirects=True)
         found = re.search(r'name="csrf-token" content="([^"]+)"', page.text)
         assert found, page.text
@@ -72,12 +78,13 @@ def visitor(app: Flask) -> Visitor:
 
 @pytest.fixture
 def signed_in(app: Flask) -> Callable[[str], Visitor]:
-    """`signed_in(email)`: a browser of this member."""
+    """`signed_in(email)`: a browser of this member. The form is tested in tests/app/web/accounts."""
 
     def enter(email: str) -> Visitor:
         visitor = Visitor(app.test_client())
-        answer = visitor.sign_in(email)
-        assert answer.status_code == 303, answer.text
+        member_id = db.session.scalar(select(Member.id).where(Member.email == email))
+        assert member_id, email
+        begin_session(app, visitor.client, member_id)
         return visitor
 
     return enter

@@ -170,16 +170,22 @@ def empty_tables() -> None:
     db.session.commit()
 
 
-def test_no_list_scans_a_large_table(reader: Reader, cast: Cast, subtests: pytest.Subtests) -> None:
+def test_no_list_scans_a_large_table(reader: Reader, cast: Cast) -> None:
     add_many(cast.starlight.partner_id, MANY)
     if db.engine.dialect.name == "postgresql":  # it keeps its statistics up to date by itself; SQLite has none
         db.session.execute(text("ANALYZE"))
         db.session.commit()
+    found: dict[str, Sequence[str]] = {}
+    asked: set[str] = set()  # every page has the queries of its frame
     for path in EVERYTHING.keys() - TOTALS:
         reader.read(path)
         for statement, parameters in reader.queries:
-            with subtests.test(path=path, statement=statement):
-                assert scans(statement, parameters) == []
+            query = f"{statement} {parameters}"
+            if query not in asked:
+                asked.add(query)
+                found[f"{path}: {query}"] = scans(statement, parameters)
+    assert {query: lines for query, lines in found.items() if lines} == {}
+    assert len(found) > 50
 
 
 def scans(statement: str, parameters: Any) -> Sequence[str]:

@@ -34,7 +34,7 @@ from app.data.models.partner import Partner
 from app.data.models.upload import Upload
 from app.fleet.servers import add_server
 from app.maintenance import build_sweep
-from app.storage.bucket import bucket
+from app.storage.bucket import Bucket, bucket
 from app.storage.embedded_server import StorageAccess
 from app.storage.write_address_probe import is_of_a_probe
 from tests.app.runtime.processes import free_port, tree, wait_until
@@ -91,7 +91,7 @@ class Gunicorn:
         assert self.process.poll() is None, self.log.read_text()[-3000:]
         try:
             # The first answer takes long on a busy machine. Asking again meanwhile would make it take longer.
-            return urllib3.request("GET", f"{self.address}/api/openapi.json", retries=False, timeout=60).status == 200
+            return urllib3.request("GET", f"{self.address}/livez", retries=False, timeout=60).status == 200
         except urllib3.exceptions.HTTPError:
             return False
 
@@ -261,3 +261,11 @@ def world_of(settings: Settings) -> Iterator[World]:
     yield World(settings, app, partner_id, key, token)
     with app.app_context():
         db.engine.dispose()
+    empty_bucket(app.extensions["slipway_bucket"])
+
+
+def empty_bucket(used: Bucket) -> None:
+    """Free the disk: the storage lives as long as the run."""
+    for transfer in used.open_multiparts(""):
+        used.abort_multipart(transfer.key, transfer.multipart_id)
+    used.delete([found.key for found in used.objects("")])
