@@ -294,9 +294,13 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
     def _refuse(self, conn: Connection, status: int, text: str, retry_after: int | None = None) -> None:
         """Answer a request without using a thread."""
         conn.keeps = False
-        # Bytes that do not fit at once are dropped.
-        conn.sock.send_soon(early_response(bytes(conn.sock.received[:MAX_TARGET]), status, text, retry_after))
-        self._linger(conn)
+        try:
+            # Bytes that do not fit at once are dropped.
+            conn.sock.send_soon(early_response(bytes(conn.sock.received[:MAX_TARGET]), status, text, retry_after))
+        except OSError:  # nobody noticed that the client was gone
+            self._close(conn)
+        else:
+            self._linger(conn)
 
     def _linger(self, conn: Connection) -> None:
         """Signal the end of the answer, and read the bytes that are still on their way: closing a socket over unread
