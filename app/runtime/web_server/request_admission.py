@@ -57,7 +57,7 @@ class RequestAdmission(ConnectionLoop):
         if _LIVEZ.match(conn.sock.received):
             self._to_thread(conn)
             return
-        requester, conn.credential = self.callers.look_up(conn.sock.received, _host(conn))
+        requester, conn.credentials = self.callers.look_up(conn.sock.received, _host(conn))
         if not requester.name and _HEALTH.match(conn.sock.received):
             requester = Requester(requester.group, "health")  # not behind everything else from this address
         conn.requester = requester
@@ -67,7 +67,7 @@ class RequestAdmission(ConnectionLoop):
                 self._wait_for_turn(conn, requester)
             else:
                 self._refuse_for_load(conn)
-        elif self._shares.has_room(requester) and not self._turns.has(requester):
+        elif self._shares.has_room(requester) and not self._turns.has_group(requester.group):
             self._to_thread(conn)
         else:
             self._wait_for_turn(conn, requester)
@@ -83,8 +83,9 @@ class RequestAdmission(ConnectionLoop):
         as theirs."""
         if conn.counted is not None:
             conn.counted.leave_thread()
-            if conn.credential and conn.counted.recognised:
-                self.callers.remember(conn.credential, conn.counted.recognised)
+            for kind, requester in conn.counted.recognised.items():
+                if (credential := conn.credentials.get(kind)) is not None:
+                    self.callers.remember(credential, requester)
         if conn.is_cut:
             conn.is_cut = False
             self._cut_threads -= 1
@@ -165,6 +166,8 @@ class RequestAdmission(ConnectionLoop):
     def cut(self, conn: Connection) -> None:
         """Let the app answer that the body did not come: its reading finds out."""
         self._stop_waiting(conn)
+        if conn.requester is None:  # so that whoever waits for a thread is told when this one is free
+            conn.requester, conn.credentials = self.callers.look_up(conn.sock.received, _host(conn))
         self.waiting.enter(conn, Phase.CUT)
         self._answer_cut()
 
