@@ -17,7 +17,7 @@ _BASE_SPREAD = 2 * 2**20  # of a long old file, how much more than the same piec
 @dataclass
 class Piece:
     """New chunks that stand together in a file, and the old chunks that they are made from. `promising`: beside these
-    they take less than half of their length."""
+    they take less than half of what they take in the pack."""
 
     made: list[int]
     base: list[int]

@@ -43,15 +43,15 @@ class SimilarChunks:
         return marks
 
     def search(self, content: ChunkContent, chunks: Iterable[tuple[int, int]], check: Check | None = None) -> None:
-        """Read old chunks: pairs of the number in `content` and the number that `found` returns. Chunks that cannot be
-        read are left out. `check` is called before each, and may raise."""
+        """Read old chunks: pairs of the number in `content` and the number that `found` returns. Ends at the first that
+        cannot be read: the pack is lost, or damaged. `check` is called before each, and may raise."""
         places = self._places
         for chunk, number in chunks:
             if check:
                 check()
             view = content.read(chunk)
             if view is None:
-                continue
+                return
             for mark in _marks_of(view):
                 at = places.get(mark)
                 if at is not None and len(at) < _MAX_PLACES and number not in at:

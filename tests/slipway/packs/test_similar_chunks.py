@@ -148,3 +148,17 @@ def test_a_search_stops_when_it_is_told_to(first: Build) -> None:
     with LocalContent(first.root, index, ChunkPlaces(index)) as content, pytest.raises(Stopped):
         similar.search(content, ((chunk, chunk) for chunk in range(index.chunk_count)), stop)
     assert list(similar.found(marks)) == []
+
+
+def test_a_lost_pack_is_read_once() -> None:
+    class LostContent:
+        reads = 0
+
+        def read(self, chunk: int) -> None:
+            self.reads += 1
+
+    similar, lost = SimilarChunks(), LostContent()
+    marks = similar.seek(RETOUCHED)
+    similar.search(lost, ((chunk, chunk) for chunk in range(20)))
+    assert lost.reads == 1
+    assert list(similar.found(marks)) == []
