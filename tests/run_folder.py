@@ -21,7 +21,7 @@ import pytest
 
 from slipway.client.sizes import format_part, parse_size
 
-PREFIX = "slipway-tests-"
+PREFIX = "tests-slipway-"  # "/tmp/slipway" is a path of the container image, which tests replace
 FEW_TESTS = 1024**3  # bytes that are enough for a file of tests
 _LOCK = "lock"
 _FILES = "files"  # TMPDIR of everything in the run

@@ -95,7 +95,6 @@ class Installed:
         self.folder = folder
         kept = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(folder)}
         self.environment = kept | {name: os.environ[name] for name in os.environ if name.startswith("PIP_")}
-        self.environment["PIP_NO_COMPILE"] = "1"  # Python compiles what it imports: a tenth of what is installed
         (folder / "brought").mkdir()
         for brought in (ROOT / "requirements.lock", wheel):
             (folder / "brought" / brought.name).write_bytes(brought.read_bytes())

@@ -93,7 +93,7 @@ def write_build(
 
 def _records(cut: Index, root: Path, older: OlderBuild, check: Check | None) -> list[NewRecord]:
     with LocalContent(root, cut, ChunkPlaces(cut)) as content:
-        return make_records(cut, content, older.index, older.content, check)
+        return make_records(cut, content, older.index, older.content, check, search_kept=True)
 
 
 def _check(cancelled: Cancelled | None) -> Check | None:

@@ -156,7 +156,7 @@ def test_a_patch_can_be_made_from_the_older_pack_alone(builds: tuple[Build, Buil
     older = OlderBuild(old.index, old.encoded, PackContent(old.index, source))
 
     assert make_patch(second.root, new.index, new.encoded, older) == new.patch
-    assert source.sent < len(BINARY) * 3
+    assert source.sent <= len(BINARY) * 3  # tried, searched for what is like the new file, and compressed
     # A pack that is damaged there makes no patch, and no failure.
     broken = PackContent(old.index, BytesSource(bytes(len(first.pack))))
     assert make_patch(second.root, new.index, new.encoded, OlderBuild(old.index, old.encoded, broken)) is None

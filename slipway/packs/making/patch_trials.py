@@ -1,0 +1,130 @@
+"""Trying which pieces of a new build are worth a patch, and from what."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from slipway.packs.chunk_lookup import ChunkLookup
+from slipway.packs.format.patch_format import MAX_BASE_BYTES
+from slipway.packs.format.zstd_frames import Check, Effort, compress
+from slipway.packs.making.chunk_packing import ChunkPacker
+from slipway.packs.making.patch_pieces import BuildPair, Piece, join_chunks, one_more
+from slipway.packs.making.similar_chunks import MIN_SOUGHT_BYTES, SimilarChunks
+
+MAX_TRIED_BYTES = 256 * 2**20
+"""New bytes that are tried; the rest of a larger update stays with the pack."""
+
+_LEAST_SAVED = 64  # bytes, against what the chunks take in the pack
+_PROMISING = 0.5  # of the bytes in the pack: a base that is like it
+_MAX_SIMILAR_BYTES = 4 * 2**20  # from elsewhere in the old build, for one piece
+_MAX_DROPPED_BYTES = 64 * 2**20  # of what only the old build has: it may come from storage, chunk by chunk
+
+
+@dataclass
+class _Trial:
+    """A piece, the bytes that it takes in the pack, those of a patch from its base (about), and marks of its
+    content."""
+
+    piece: Piece
+    stored: int
+    size: int
+    marks: Sequence[int]
+
+
+class PatchTrials:
+    """Call `try_pieces`, then `search`, then `worthwhile`. All raise what reading raises."""
+
+    def __init__(self, pair: BuildPair, check: Check | None) -> None:
+        """`check` is called again and again, and may raise."""
+        self._pair, self._check = pair, check
+        self._packer = ChunkPacker()
+        self._similar = SimilarChunks()
+        self._trials: list[_Trial] = []
+
+    def try_pieces(self, pieces: Iterable[Piece]) -> None:
+        """Tries each by itself beside its base, at a speed that publishing can bear."""
+        tried = 0
+        for piece in pieces:
+            made = join_chunks(self._pair.cut_content, piece.made)
+            base = join_chunks(self._pair.old_content, piece.base)
+            if made is None or base is None:
+                continue
+            tried += len(made)
+            if tried > MAX_TRIED_BYTES:
+                return
+            size, stored = self._size(made, base), self._stored(piece.made)
+            piece.promising = size <= _PROMISING * stored
+            marks = () if piece.promising else self._similar.seek(made)
+            self._trials.append(_Trial(piece, stored, size, marks))
+
+    def search(self, known: ChunkLookup, *, search_kept: bool) -> None:
+        """Looks through the old build for what is like the pieces whose base is not. `known` finds its chunks."""
+        if self._similar.sought_bytes < MIN_SOUGHT_BYTES:
+            return
+        cut, old = self._pair.cut, self._pair.old
+        numbers = array("I", (one_more(known.find(cut.hash(chunk))) for chunk in range(cut.chunk_count)))
+        dropped = bytearray(b"\1") * old.chunk_count
+        for number in numbers:
+            if number:
+                dropped[number - 1] = 0
+        self._similar.search(self._pair.old_content, self._pairs_of(dropped), self._check)
+        if search_kept:
+            kept = ((chunk, number - 1) for chunk, number in enumerate(numbers) if number)
+            self._similar.search(self._pair.cut_content, kept, self._check)
+
+    def worthwhile(self) -> Iterator[Piece]:
+        """Those that a patch makes smaller than the pack has them."""
+        for trial in self._trials:
+            self._try_similar(trial)
+            if trial.size <= trial.stored - _LEAST_SAVED:
+                yield trial.piece
+
+    def _pairs_of(self, dropped: bytearray) -> Iterator[tuple[int, int]]:
+        size = 0
+        chunk = dropped.find(1)
+        while chunk >= 0:
+            size += self._pair.old.length(chunk)
+            if size > _MAX_DROPPED_BYTES:
+                return
+            yield chunk, chunk
+            chunk = dropped.find(1, chunk + 1)
+
+    def _try_similar(self, trial: _Trial) -> None:
+        """Adds chunks from elsewhere to the base of the piece, if that saves something."""
+        made_of = self._with_similar(trial)
+        if made_of == trial.piece.base:
+            return
+        made = join_chunks(self._pair.cut_content, trial.piece.made)
+        base = join_chunks(self._pair.old_content, made_of)
+        if made is None or base is None:
+            return
+        size = self._size(made, base)
+        if size <= trial.size - _LEAST_SAVED:
+            trial.size = size
+            trial.piece = Piece(trial.piece.made, made_of, size <= _PROMISING * trial.stored)
+
+    def _with_similar(self, trial: _Trial) -> list[int]:
+        """The base with similar chunks. What was there before is not like the piece, so it gives way to them."""
+        similar = self._take(self._similar.found(trial.marks), _MAX_SIMILAR_BYTES)
+        rest = MAX_BASE_BYTES - sum(map(self._pair.old.length, similar))
+        return self._take((chunk for chunk in trial.piece.base if chunk not in similar), rest) + similar
+
+    def _take(self, chunks: Iterable[int], room: int) -> list[int]:
+        """The first of the chunks that have room together."""
+        taken: list[int] = []
+        for chunk in chunks:
+            room -= self._pair.old.length(chunk)
+            if room < 0:
+                break
+            taken.append(chunk)
+        return taken
+
+    def _size(self, made: bytes, base: bytes) -> int:
+        return len(compress(made, base, Effort.QUICK, check=self._check))
+
+    def _stored(self, chunks: list[int]) -> int:
+        """What they take in the pack."""
+        views = map(self._pair.cut_content.read, chunks)
+        return sum(len(self._packer.pack(view)) for view in views if view is not None)

@@ -1,0 +1,76 @@
+"""Finding chunks of an old build that share a part with new content, wherever they are: a picture made from another, or
+a file that was copied under another name and then changed.
+
+Content is cut finely, only to find places that depend on nothing but the 64 bytes before them. The hash of these bytes
+is a mark. Where two chunks have a mark in common, they are likely to be alike around it. That is a hint: whether a
+patch becomes smaller is decided by making it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from pyfastcdc.cy import FastCDC
+
+from slipway.packs.chunk_content import ChunkContent
+from slipway.packs.format.zstd_frames import Check
+
+MIN_SOUGHT_BYTES = 64 * 2**10
+"""For less new content the old build is not read: too little can be saved."""
+
+_MAX_SOUGHT_BYTES = 32 * 2**20  # its marks take about 15 MiB of memory
+_MAX_PLACES = 4  # of a mark: what many chunks have in common, the first of them have
+_HASHED_BYTES = 64
+_MIN_CUT_BYTES = 64
+_CUTTER = FastCDC(256, min_size=_MIN_CUT_BYTES, max_size=2**16, normalized_chunking=0)
+
+
+class SimilarChunks:
+    """Call `seek` with all new content, then `search` the old build, then ask what was `found`."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, tuple[int, ...]] = {}  # by mark: numbers of old chunks
+        self.sought_bytes = 0
+
+    def seek(self, content: bytes) -> Sequence[int]:
+        """Marks of new content, for `found`. Searches look for them. None when too much is sought already."""
+        if self.sought_bytes + len(content) > _MAX_SOUGHT_BYTES:
+            return ()
+        self.sought_bytes += len(content)
+        marks = tuple(dict.fromkeys(_marks_of(content)))
+        for mark in marks:
+            self._places.setdefault(mark, ())
+        return marks
+
+    def search(self, content: ChunkContent, chunks: Iterable[tuple[int, int]], check: Check | None = None) -> None:
+        """Read old chunks: pairs of the number in `content` and the number that `found` returns. Ends at the first that
+        cannot be read: the pack is lost, or damaged. `check` is called before each, and may raise."""
+        places = self._places
+        for chunk, number in chunks:
+            if check:
+                check()
+            view = content.read(chunk)
+            if view is None:
+                return
+            for mark in _marks_of(view):
+                at = places.get(mark)
+                if at is not None and len(at) < _MAX_PLACES and number not in at:
+                    places[mark] = (*at, number)
+
+    def found(self, marks: Sequence[int]) -> Iterator[int]:
+        """Old chunks that have these marks: first the one with the most, then the one with the most of the others."""
+        missing = {mark for mark in marks if self._places[mark]}
+        while missing:
+            having: dict[int, int] = {}
+            for mark in missing:
+                for chunk in self._places[mark]:
+                    having[chunk] = having.get(chunk, 0) + 1
+            best = min(having, key=lambda chunk: (-having[chunk], chunk))
+            yield best
+            missing = {mark for mark in missing if best not in self._places[mark]}
+
+
+def _marks_of(content: bytes | memoryview) -> Iterator[int]:
+    # A hash begins where the first cut may be. One of fewer bytes depends on where that was.
+    shortest = _MIN_CUT_BYTES + _HASHED_BYTES
+    return (cut.gear_hash for cut in _CUTTER.cut_buf(content) if cut.length >= shortest)
