@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from app.limits.counted_requests import CountedRequest, Credential, InThreads, Requester, answering
+from app.limits.counted_requests import CountedRequest, Credential, InThreads, answering
 from tests.conftest import Cast, bearer
 
 
