@@ -88,6 +88,11 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
         self.sending_pace: Pace | None = None
         self.charged = 0  # bytes of memory that are counted for this connection
 
+    @property
+    def host(self) -> str:
+        """The address that it comes from, and "" on a Unix socket."""
+        return str(self.client[0]) if isinstance(self.client, tuple) else ""
+
     def next_request(self) -> None:
         """Drop the answered request. Bytes read beyond it are the beginning of the next."""
         rest = self.parser.unreader.take_buffered()

@@ -57,7 +57,7 @@ class RequestAdmission(ConnectionLoop):
         if _LIVEZ.match(conn.sock.received):
             self._to_thread(conn)
             return
-        requester, conn.credentials = self.callers.look_up(conn.sock.received, _host(conn))
+        requester, conn.credentials = self.callers.look_up(conn.sock.received, conn.host)
         if not requester.name and _HEALTH.match(conn.sock.received):
             requester = Requester(requester.group, "health")  # not behind everything else from this address
         conn.requester = requester
@@ -167,7 +167,7 @@ class RequestAdmission(ConnectionLoop):
         """Let the app answer that the body did not come: its reading finds out."""
         self._stop_waiting(conn)
         if conn.requester is None:  # so that whoever waits for a thread is told when this one is free
-            conn.requester, conn.credentials = self.callers.look_up(conn.sock.received, _host(conn))
+            conn.requester, conn.credentials = self.callers.look_up(conn.sock.received, conn.host)
         self.waiting.enter(conn, Phase.CUT)
         self._answer_cut()
 
@@ -177,8 +177,3 @@ class RequestAdmission(ConnectionLoop):
             conn.is_cut = True
             self._cut_threads += 1
             self.enqueue_req(conn)
-
-
-def _host(conn: Connection) -> str:
-    """The client's address, and "" on a Unix socket."""
-    return str(conn.client[0]) if isinstance(conn.client, tuple) else ""
