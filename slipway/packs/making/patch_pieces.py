@@ -14,7 +14,7 @@ from slipway.packs.format.patch_format import MAX_BASE_BYTES, MAX_MADE_BYTES
 _BASE_SPREAD = 2 * 2**20  # of a long old file, how much more than the same piece is looked at on each side
 
 
-@dataclass
+@dataclass(slots=True)
 class Piece:
     """New chunks that stand together in a file, and the old chunks that they are made from. `promising`: beside these
     they take less than half of what they take in the pack."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from slipway.packs.chunk_lookup import ChunkLookup
 from slipway.packs.format.patch_format import MAX_BASE_BYTES
@@ -16,6 +17,9 @@ from slipway.packs.making.similar_chunks import MIN_SOUGHT_BYTES, SimilarChunks
 MAX_TRIED_BYTES = 256 * 2**20
 """New bytes that are tried; the rest of a larger update stays with the pack."""
 
+MAX_TRIED_PIECES = 100_000
+"""Pieces that are tried: each takes about a kilobyte of memory, and a build can have five times as many files."""
+
 MAX_TRIED_BASE_BYTES = 2 * 2**30
 """Old bytes that they are tried beside. A base of 16 MiB takes half a second, however small the piece is."""
 
@@ -25,7 +29,7 @@ _MAX_SIMILAR_BYTES = 4 * 2**20  # from elsewhere in the old build, for one piece
 _MAX_DROPPED_BYTES = 64 * 2**20  # of what only the old build has: it may come from storage, chunk by chunk
 
 
-@dataclass
+@dataclass(slots=True)
 class _Trial:
     """A piece, the bytes that it takes in the pack, those of a patch from its base (about), and marks of its
     content."""
@@ -50,7 +54,7 @@ class PatchTrials:
     def try_pieces(self, pieces: Iterable[Piece]) -> None:
         """Tries each by itself beside its base, at a speed that publishing can bear."""
         tried = 0
-        for piece in pieces:
+        for piece in islice(pieces, MAX_TRIED_PIECES):
             made = join_chunks(self._pair.cut_content, piece.made)
             base = join_chunks(self._pair.old_content, piece.base)
             if made is None or base is None:

@@ -189,11 +189,12 @@ def test_a_build_of_very_small_files_is_found_in_seconds() -> None:
     assert time.process_time() - began < 10, "each that is found makes the next one slower"
 
 
+@pytest.mark.parametrize("limit", ["MAX_TRIED_BASE_BYTES", "MAX_TRIED_PIECES"])
 @pytest.mark.parametrize("most", [0, 2**30])
-def test_pieces_are_tried_beside_only_so_many_old_bytes(
-    first: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+def test_only_so_many_pieces_are_tried_beside_only_so_many_old_bytes(
+    first: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
 ) -> None:
     """What is not tried comes with the pack."""
-    monkeypatch.setattr(patch_trials, "MAX_TRIED_BASE_BYTES", most)
+    monkeypatch.setattr(patch_trials, limit, most)
     _, sent = updated(tmp_path, {"game/chapter.rpy": translated(script(1)).encode()}, first)
     assert (sent > 20_000) is (most == 0)
