@@ -137,6 +137,10 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         if conn.phase is Phase.IDLE and self._has_come(conn):
             return
         self._dropped += 1
+        if conn.phase is Phase.TURN:
+            with contextlib.suppress(OSError):  # an answer to unread bytes would be lost with the connection
+                conn.sock.recv_into(self._rest)
+            self.tell_crowded(conn)
         self._close(conn)
 
     # Waiting.
@@ -262,6 +266,10 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
 
     def refuse_overdue(self, conn: Connection) -> None:
         """A request has waited too long for its turn."""
+        raise NotImplementedError
+
+    def tell_crowded(self, conn: Connection) -> None:
+        """Answer a request whose connection is closed before its turn, because too many wait."""
         raise NotImplementedError
 
     def leave_queue(self, conn: Connection) -> None:

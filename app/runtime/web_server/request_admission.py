@@ -7,6 +7,7 @@ pass it (docs/decisions/0128).
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from app.limits import thread_budgets
@@ -15,6 +16,7 @@ from app.limits.slots import Slots
 from app.process.state_log import StateLog
 from app.runtime.web_server.connection_loop import ConnectionLoop
 from app.runtime.web_server.connections import Connection, Phase
+from app.runtime.web_server.early_errors import MAX_TARGET, early_response
 from app.runtime.web_server.known_callers import KnownCallers
 from app.runtime.web_server.turn_queue import TurnQueue
 
@@ -129,6 +131,15 @@ class RequestAdmission(ConnectionLoop):
             f"{_TURN_SECONDS:g} seconds. Send fewer at once, and try again in {after} seconds.",
             after,
         )
+
+    def tell_crowded(self, conn: Connection) -> None:
+        after = thread_budgets.calls.retry_after
+        text = (
+            "More requests of yours wait for their turn than there are places for. "
+            f"Send fewer at once, and try again in {after} seconds."
+        )
+        with suppress(OSError):  # the client is gone
+            conn.sock.send_soon(early_response(bytes(conn.sock.received[:MAX_TARGET]), 503, text, after))
 
     # Overload.
 

@@ -1,4 +1,4 @@
-"""Which complete request gets the thread that has just become free."""
+"""Which complete request gets the thread that has just become free, and what those hear that wait for too many."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gunicorn.config import Config
 
 from app.limits import thread_budgets
 from app.limits.counted_requests import CountedRequest, RequesterShares
+from app.runtime.web_server import connections
 from app.runtime.web_server.client_socket import ClientSocket
 from app.runtime.web_server.connection_worker import ConnectionWorker
 from app.runtime.web_server.connections import Connection
@@ -27,6 +28,7 @@ class Admission(ConnectionWorker):
         self.method_queue.init()
         self.begun: list[str] = []
         self.connections: dict[str, Connection] = {}
+        self.clients: dict[str, socket.socket] = {}
 
     def enqueue_req(self, conn: Connection) -> None:
         conn.counted = CountedRequest(thread_budgets.probes, conn.requester, self._shares)
@@ -34,8 +36,7 @@ class Admission(ConnectionWorker):
         self.begun.append(next(key for key, found in self.connections.items() if found is conn))
 
     def arrives(self, key: str) -> None:
-        ours, theirs = socket.socketpair()
-        theirs.close()
+        ours, self.clients[key] = socket.socketpair()
         client: Any = ("192.0.2.1", 1)
         conn = self.connections[key] = Connection(Config(), ClientSocket(ours, Pace(60, 1)), client, ("192.0.2.2", 2))
         conn.sock.received += f"GET / HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
@@ -50,10 +51,13 @@ class Admission(ConnectionWorker):
 @pytest.fixture
 def admission(monkeypatch: pytest.MonkeyPatch) -> Iterator[Admission]:
     monkeypatch.setattr(thread_budgets, "requesters", RequesterShares(2, 2))
+    monkeypatch.setattr(connections, "MAX_TURNS_KEPT", 1)
     found = Admission()
     yield found
     for conn in found.connections.values():
         conn.close()
+    for client in found.clients.values():
+        client.close()
     found.method_queue.close()
 
 
@@ -67,3 +71,17 @@ def test_no_new_key_of_an_address_passes_one_that_waits(admission: Admission) ->
     admission.thread_ends("second")
     admission.method_queue.run_callbacks(None)
     assert admission.begun == ["first", "second", "third", "made up"]
+
+
+def test_a_request_that_makes_room_for_others_is_answered(admission: Admission) -> None:
+    """Not only closed: the client would ask again at once."""
+    for key in ("first", "second", "third", "fourth"):
+        admission.arrives(key)
+    admission.nr_conns = 4
+    admission._make_room()
+    answer = admission.clients["third"].recv(1000)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nRetry-After: 5\r\n" in answer
+    assert b"More requests of yours wait for their turn than there are places for. Send fewer at once" in answer
+    assert admission.clients["third"].recv(1) == b""
+    assert admission.nr_conns == 3
