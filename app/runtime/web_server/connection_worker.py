@@ -113,8 +113,8 @@ class ConnectionWorker(RequestAdmission):
                 self.log.exception("Error at the end of an answer")
 
     def finish_request(self, conn: Connection, done: Future[bool | None]) -> None:
-        self.request_ended(conn)
         try:
+            self.request_ended(conn)
             keeps = done.result()
             if keeps is None:
                 return  # the app holds the connection

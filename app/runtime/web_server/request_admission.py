@@ -85,7 +85,8 @@ class RequestAdmission(ConnectionLoop):
         as theirs."""
         if conn.counted is not None:
             conn.counted.leave_thread()
-            for kind, requester in conn.counted.recognised.items():
+            # A copy: a held answer may be in its next thread already.
+            for kind, requester in tuple(conn.counted.recognised.items()):
                 if (credential := conn.credentials.get(kind)) is not None:
                     self.callers.remember(credential, requester)
         if conn.is_cut:
