@@ -54,6 +54,7 @@ class Phase(enum.Enum):
 _FIRST_TO_GO = (
     (Phase.CUT, 0.0),
     (Phase.LINGERING, 0.0),
+    (Phase.TURN, 0.0),  # only of a group with more than MAX_TURNS_KEPT
     (Phase.HEAD, 1.0),
     (Phase.BODY, 5.0),
     (Phase.SENDING, 5.0),
@@ -170,10 +171,9 @@ class WaitingConnections:
     def to_make_room(self) -> Connection | None:
         """The connection to close for a new one."""
         now = time.monotonic()
-        if (flooding := self._oldest_turn(self._turns, MAX_TURNS_KEPT)) is not None:
-            return flooding
         for phase, grace in _FIRST_TO_GO:
-            oldest = self.first(phase)
+            is_turn = phase is Phase.TURN
+            oldest = self._oldest_turn(self._turns, MAX_TURNS_KEPT) if is_turn else self.first(phase)
             if oldest is not None and now - oldest.entered >= grace:
                 return oldest
         return self.first(Phase.HEAD) or self.first(Phase.IDLE) or self.first(Phase.TURN)

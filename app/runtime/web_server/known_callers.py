@@ -48,7 +48,9 @@ class KnownCallers:
             if (known := self._known_by(credential)) is not None:
                 return known, credentials
         group = f"address {site_of(self._address(headers, peer))}"
-        return Requester(group, next((each.hex() for each in credentials.values()), "")), credentials
+        # The session if there is one: a key could be the header that a proxy adds for everybody.
+        *_, name = "", *(credential.hex() for credential in credentials.values())
+        return Requester(group, name), credentials
 
     def remember(self, credential: bytes, requester: Requester | None) -> None:
         """The app has recognised the requester of a request with this credential, or nobody (None)."""

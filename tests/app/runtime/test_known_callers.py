@@ -108,8 +108,10 @@ def test_what_a_proxy_adds_to_the_requests_of_everybody_makes_nobody_known(calle
     password = "Authorization: Basic dGVhbTpwYXNzd29yZA=="
     callers.remember(session_of(callers, password, SESSION), MIRA)
     assert callers.look_up(head(password, SESSION), PEER)[0] == MIRA
-    assert callers.look_up(head(password, "Cookie: session=another.t1.s1"), PEER)[0].group == f"address {PEER}"
-    assert callers.look_up(head(password), PEER)[0].group == f"address {PEER}"
+    visitor = callers.look_up(head(password, "Cookie: session=another.t1.s1"), PEER)[0]
+    another = callers.look_up(head(password), PEER)[0]
+    assert visitor.group == another.group == f"address {PEER}"
+    assert visitor.name != another.name
 
 
 def test_a_made_up_key_hides_no_member(callers: KnownCallers) -> None:
