@@ -187,6 +187,17 @@ def test_the_disk_floor_is_kept_and_told_with_figures(
     assert platform.reports[-1]["disk"]["floorBytes"] == 1 << 60
 
 
+def test_another_error_of_the_disk_is_told_as_one(
+    platform: Platform, start_agent: StartAgent, cache: Path, game: Game
+) -> None:
+    cache.mkdir()
+    (cache / "g1").write_text("not a directory")
+    platform.release("g1", 1, game)
+    start_agent()
+    wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
+    assert str((platform.row("g1", 1) or {})["reason"]).startswith("disk error: ")
+
+
 def test_retry_now_does_not_wait_for_the_back_off(
     platform: Platform, storage: StorageServer, start_agent: StartAgent, game: Game
 ) -> None:
