@@ -34,8 +34,8 @@ pages.before_request(require_sign_in)
 
 SCOPE_WORDS = {
     "read": "See games, builds and servers",
-    "write": "Register, change and delete games, builds, images and components; release builds",
-    "upload": "Send builds and images; games with “Release when ready” release these builds",
+    "write": "Change games, images and components; release builds",
+    "upload": "Send images and builds; builds may go live at once",
 }
 
 

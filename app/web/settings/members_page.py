@@ -36,8 +36,8 @@ pages = Blueprint("members", __name__)
 pages.before_request(require_sign_in)
 
 ROLES = {role: role.capitalize() for role in members.PARTNER_ROLES}
-# The table of the page in short, at the choice itself.
-ROLE_HINT = "Viewers only look. Developers send and release builds. Owners also manage keys and members."
+# The table of the page in short, for the field: one line, so that the fields beside it stay level.
+ROLE_HINT = "Developers send and release builds; viewers only look."
 
 
 class InviteForm(SingleUseForm):

@@ -67,8 +67,8 @@ def test_keys_are_grouped_by_app_and_say_enough_to_recognise_them(owner: Visitor
 
 def test_the_form_says_which_scopes_release_builds(owner: Visitor) -> None:
     page = plain(owner.get("/settings/keys/new").text)
-    assert "write Register, change and delete games, builds, images and components; release builds" in page
-    assert "upload Send builds and images; games with “Release when ready” release these builds" in page
+    assert "write Change games, images and components; release builds" in page
+    assert "upload Send images and builds; builds may go live at once" in page
 
 
 def test_the_built_in_app_is_not_offered(owner: Visitor, cast: Cast) -> None:

@@ -135,7 +135,7 @@ def test_what_each_role_can_do_is_said(owner: Visitor) -> None:
         "No",
     ]
     assert row(page, '<strong>Viewer</strong></th><td role="cell"><span').split() == ["Viewer", "Yes", "No", "No", "No"]
-    hint = "Viewers only look. Developers send and release builds. Owners also manage keys and members."
+    hint = "Developers send and release builds; viewers only look."
     assert f'<p class="hint" id="role-hint">{hint}</p>' in one_line(page), "at the choice, not only in the table below"
 
 
