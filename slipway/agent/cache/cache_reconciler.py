@@ -108,7 +108,7 @@ class CacheReconciler:
             self._failed_builds.clear(key)
         self._start_fetches(decision, wanted)
         cached = right - evicted
-        self._waits_for_sessions = any(key not in wanted for key in cached)
+        self._waits_for_sessions = any(key not in wanted for key in cached - set(stuck))
         self._drop_parts(cached, wanted)  # before a report shows that there is nothing left to fetch
         self._show(cached, complete, wanted, self._workers.busy() | set(stuck))
         self._announce_absent(plan, decision)
