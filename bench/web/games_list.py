@@ -14,6 +14,7 @@ from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.partner import Partner
 from bench.harness.bench_server import BenchServer, percentile, running_server, verdict
+from bench.harness.games import measured_game
 
 GAMES = 1000
 SECONDS = 5.0
@@ -38,18 +39,7 @@ def _queries(stage: BenchServer, games: int) -> int:
         partner = db.session.scalars(select(Partner)).one()
         have = len(db.session.scalars(select(Game.id)).all())
         for number in range(have, games):
-            db.session.add(
-                Game(
-                    partner_id=partner.id,
-                    slug=f"game-{number}",
-                    title=f"Game {number}",
-                    developer="Bench",
-                    description="Measured. " * 20,
-                    tags=["Visual Novel", "Mystery"],
-                    launcher="game.sh",
-                    renpy_dir="Bench-1",
-                )
-            )
+            db.session.add(measured_game(partner.id, number))
         db.session.commit()
         event.listen(db.engine, "before_cursor_execute", lambda *a: seen.append(a[2]))
         client = app.test_client()

@@ -15,9 +15,9 @@ from app.accounts.actors import Actor
 from app.accounts.partners import create_member, create_partner
 from app.config.settings import load_settings
 from app.data.extensions import db
-from app.data.models.game import Game
 from app.data.models.partner import Partner
 from bench.harness.bench_server import EMAIL, PASSWORD, BenchServer, percentile, running_server, verdict
+from bench.harness.games import measured_game
 from bench.harness.wrk import require_wrk
 from bench.web.live_page_clients import signed_in
 
@@ -87,16 +87,5 @@ def _seed(stage: BenchServer) -> None:
         create_member(other, OTHER, "Other", "owner", PASSWORD, actor)
         for owner in (partner, other):
             for number in range(GAMES):
-                db.session.add(
-                    Game(
-                        partner_id=owner.id,
-                        slug=f"game-{number}",
-                        title=f"Game {number}",
-                        developer="Bench",
-                        description="Measured. " * 20,
-                        tags=["Visual Novel", "Mystery"],
-                        launcher="game.sh",
-                        renpy_dir="Bench-1",
-                    )
-                )
+                db.session.add(measured_game(owner.id, number))
         db.session.commit()

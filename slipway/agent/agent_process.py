@@ -105,7 +105,7 @@ class Agent:
             self._settings.pace,
             self._first_plan_applied,
             self.stopping,
-            failing=lambda: self.supervisor.failing,
+            failing=lambda: (*self.supervisor.failing, *self.reconciler.failing),
         )
 
     def _make_fetch(

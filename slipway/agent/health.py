@@ -15,7 +15,7 @@ class Health:
         psutil.cpu_percent()  # Each call measures since the previous one; this first call only starts the interval.
 
     def read(self, sessions: int, failing: Sequence[str] = ()) -> dict[str, Any]:
-        """`status` is "error" if the cache volume cannot be read, or if threads of the agent are `failing`."""
+        """`status` is "error" if the cache volume cannot be read, or if anything of the agent is `failing`."""
         try:
             disk_percent, status = psutil.disk_usage(str(self._cache)).percent, "ok"
         except OSError:

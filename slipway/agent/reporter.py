@@ -57,7 +57,7 @@ class Reporter:
         stopping: Event,
         failing: Callable[[], Sequence[str]],
     ) -> None:
-        """`failing` returns the names of the threads that keep failing."""
+        """`failing` returns the names of what keeps failing: threads, or the use of the cache directory."""
         self.statuses = BuildStatuses(on_change=self.report_now)
         self._client = client
         self._boot = boot

@@ -266,3 +266,9 @@ def test_on_a_narrow_page_other_builds_unfold(sign_in: SignIn, page: Page, cast:
     expect(page.locator("#c3-srv-01")).to_be_hidden()
     page.locator("#build-3 summary").click()
     expect(page.locator("#c3-srv-01")).to_be_visible()
+    # Nothing can be dropped where there is no pointer that hovers.
+    drop = page.locator("#drop")
+    expect(drop).to_contain_text("Drop a .tar.gz anywhere on this page. At most", use_inner_text=True)
+    page.context.new_cdp_session(page).send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    expect(drop).to_contain_text("One .tar.gz. At most", use_inner_text=True)
+    expect(drop).not_to_contain_text("anywhere on this page", use_inner_text=True)

@@ -21,6 +21,7 @@ class Failure:
     """A server's worst failed replica. `attempt` counts from 1; `retry_at` is the time of the next try."""
 
     game: str
+    slug: str
     build: int
     attempt: int
     reason: str | None
@@ -92,6 +93,7 @@ def worst_failures(chosen: ColumnElement[bool]) -> dict[str, Failure]:
     query = select(
         Replica.server_id,
         Game.title,
+        Game.slug,
         Build.number,
         Replica.attempt,
         Replica.reason,
@@ -102,5 +104,6 @@ def worst_failures(chosen: ColumnElement[bool]) -> dict[str, Failure]:
     worst = query.join(Game, Replica.game_id == Game.id).where(chosen, Replica.phase == "failed").subquery()
     rows = db.session.execute(select(worst).where(worst.c.place == 1))
     return {
-        row.server_id: Failure(row.title, row.number, row.attempt, row.reason, row.retry_at, row.since) for row in rows
+        row.server_id: Failure(row.title, row.slug, row.number, row.attempt, row.reason, row.retry_at, row.since)
+        for row in rows
     }

@@ -156,7 +156,8 @@ def _expect(server: ServerPreview, build: Build, live: int | None) -> tuple[str,
     if not server.contact:
         if server.reported_at is None:
             return "no-contact", ("Never reported: fetches later",)
-        return "no-contact", ("No contact since ", Moment(server.reported_at, "since"), ": fetches later")
+        later = "fetches later" if server.bytes_to_fetch else "changes later"
+        return "no-contact", ("No contact since ", Moment(server.reported_at, "since"), f": {later}")
     if server.state in {"cached", "verifying"}:
         return ("ready", ("Ready at once",)) if server.state == "cached" else ("verifying", ("Checks it, then ready",))
     if server.paused:

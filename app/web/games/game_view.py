@@ -123,11 +123,11 @@ def _row(row: MatrixRow, servers: int) -> RowView:
 
 
 def _waiting_servers(found: Matrix) -> str:
-    """`3 servers are ready: srv-01, srv-02, srv-03.`"""
+    """`3 servers wait for the first build: srv-01, srv-02, srv-03.`"""
     if not found.total:
         return ""
     names = some_names([server.id for server in found.servers], found.total)
-    return f"{counted(found.total, 'server')} {'is' if found.total == 1 else 'are'} ready: {names}."
+    return f"{counted(found.total, 'server')} {'waits' if found.total == 1 else 'wait'} for the first build: {names}."
 
 
 def _actions(lines: Sequence[BuildLine], live: Build | None, before: Build | None) -> list[HeadAction]:

@@ -151,7 +151,7 @@ def _notices(server: FleetServer) -> list[Notice]:
         found.append(Notice("", "queued", ("Waiting for its agent",), (body,), "token"))
     if server.state == "unwell":
         body = (
-            "In its last report, the agent could not read its cache directory, or one of its threads keeps failing. "
+            "In its last report, the agent could not use its cache directory, or one of its threads keeps failing. "
             f"Read the agent's log on {server.id}."
         )
         found.append(Notice("bad", "warning", ("Its agent reports an error",), (body,)))

@@ -69,6 +69,7 @@ class Row:
     state: str
     icon: str
     words: Phrase
+    failing: server_words.FailingBuild | None
     reported: Phrase
     cached: str
     fill: int
@@ -168,6 +169,7 @@ def _row(server: PartnerServer) -> Row:
         state=server.state,
         icon=server_words.STATE_ICONS[server.state],
         words=server_words.partner_state(server),
+        failing=server_words.FailingBuild.of(server.failure) if server.failure else None,
         reported=(Moment(server.reported_at, "moment"),) if server.reported_at else ("Never",),
         cached=f"{server.tally.cached} of {server.released}" if server.released else "",
         fill=server.tally.cached * 100 // server.released if server.released else 0,

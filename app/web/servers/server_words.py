@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.fleet.build_states import SHOWN_RETRIES
@@ -41,6 +42,22 @@ _TITLES = {
 
 # (label, number, unit): `Sending now`, `84.6`, `MiB/s`.
 Figure = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class FailingBuild:
+    """The build that a server's failure is about: where its page is, its words, and the reason that the state does not
+    have beside it."""
+
+    slug: str
+    number: int
+    words: str
+    reason: str
+
+    @classmethod
+    def of(cls, failure: Failure) -> FailingBuild:
+        reason = short_reason(failure.reason) if failure.retrying else ""
+        return cls(failure.slug, failure.build, f"{failure.game}, build {failure.build}", reason)
 
 
 def figure(label: str, amount: str) -> Figure:

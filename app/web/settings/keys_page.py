@@ -34,8 +34,8 @@ pages.before_request(require_sign_in)
 
 SCOPE_WORDS = {
     "read": "See games, builds and servers",
-    "write": "Register and change games, images and components",
-    "upload": "Send builds",
+    "write": "Change games, images and components; release builds",
+    "upload": "Send images and builds; builds may go live at once",
 }
 
 

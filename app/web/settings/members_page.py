@@ -36,6 +36,8 @@ pages = Blueprint("members", __name__)
 pages.before_request(require_sign_in)
 
 ROLES = {role: role.capitalize() for role in members.PARTNER_ROLES}
+# The table of the page in short, for the field: one line, so that the fields beside it stay level.
+ROLE_HINT = "Developers send and release builds; viewers only look."
 
 
 class InviteForm(SingleUseForm):
@@ -158,6 +160,7 @@ def render_members(
         sorts=MEMBER_SORTS,
         numbered=numbered_page("people", found.matching, MEMBERS_PER_PAGE, order, address),
         roles=ROLES,
+        role_hint=ROLE_HINT,
         capabilities=CAPABILITIES,
         role_capabilities=ROLE_CAPABILITIES,
     )

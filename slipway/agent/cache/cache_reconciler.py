@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from functools import partial
 from threading import Event
 
@@ -28,6 +29,8 @@ from slipway.agent.sessions.session_files import SessionFiles
 
 # A build directory that was deleted from outside is noticed within this time.
 _MAX_PAUSE = 5.0
+# After so many steps in a row that met an error of the disk, reports show an error. One alone may be a coincidence.
+_MIN_FAILED_STEPS = 3
 
 
 class CacheReconciler:
@@ -63,17 +66,24 @@ class CacheReconciler:
         self._stopping = stopping
         self._announced: Plan | None = None
         self._waits_for_sessions = False
+        self._failed_steps = 0
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """What keeps failing: the use of the cache directory, or nothing."""
+        return ("cache directory",) if self._failed_steps >= _MIN_FAILED_STEPS else ()
 
     def run(self) -> None:
         self._guarded(self._inventory.empty_trash)
         while not self._stopping.is_set():
             fault_point("reconciler")
-            self._guarded(self.step)
+            self._failed_steps = 0 if self._guarded(self.step) else self._failed_steps + 1
             self._wake.wait(self._pause())
             self._wake.clear()
 
     def step(self) -> None:
-        """Compare plan and disk once, and act on the differences."""
+        """Compare plan and disk once, and act on the differences. Raises OSError; builds that cannot be evicted hold up
+        nothing else."""
         plan = self._plan_poller.current
         self._collect_outcomes(plan)
         if plan is not None:
@@ -93,16 +103,30 @@ class CacheReconciler:
             self._workers.cancel(key)
         for key in decision.activate:
             self._activate(wanted[key], complete[key])
-        evicted = {key for key in decision.evict if self._evictions.evict(key)}
+        evicted, stuck = self._evict(decision)
         for key in right - set(decision.activate):
             self._failed_builds.clear(key)
         self._start_fetches(decision, wanted)
         cached = right - evicted
-        self._waits_for_sessions = any(key not in wanted for key in cached)
+        self._waits_for_sessions = any(key not in wanted for key in cached - set(stuck))
         self._drop_parts(cached, wanted)  # before a report shows that there is nothing left to fetch
-        self._show(cached, complete, wanted)
+        self._show(cached, complete, wanted, self._workers.busy() | set(stuck))
         self._announce_absent(plan, decision)
         self._first_plan_applied.set()
+        for error in stuck.values():
+            raise error
+
+    def _evict(self, decision: CacheActions) -> tuple[set[BuildKey], dict[BuildKey, OSError]]:
+        """The builds that were evicted, and those that the disk does not let go."""
+        evicted: set[BuildKey] = set()
+        stuck: dict[BuildKey, OSError] = {}
+        for key in decision.evict:
+            try:
+                if self._evictions.evict(key):
+                    evicted.add(key)
+            except OSError as error:
+                stuck[key] = error
+        return evicted, stuck
 
     def _collect_outcomes(self, plan: Plan | None) -> None:
         for outcome in self._workers.collect_outcomes():
@@ -168,10 +192,13 @@ class CacheReconciler:
                 self._workers.start(FetchTask(wanted[key], attempt, refresh, self._plan_poller.planned))
 
     def _show(
-        self, cached: set[BuildKey], complete: Mapping[BuildKey, BuildMarker], wanted: Mapping[BuildKey, WantedBuild]
+        self,
+        cached: set[BuildKey],
+        complete: Mapping[BuildKey, BuildMarker],
+        wanted: Mapping[BuildKey, WantedBuild],
+        busy: AbstractSet[BuildKey],
     ) -> None:
-        """Set the phase of every build that is not being fetched."""
-        busy = self._workers.busy()
+        """Set the phase of every build that is not `busy`: being fetched, or being evicted without success."""
         fetched = {key for key, build in wanted.items() if not build.keep}
         for key in (cached | fetched | self._statuses.keys()) - busy:
             failure = self._failed_builds.failure(key)
@@ -207,10 +234,12 @@ class CacheReconciler:
             return longest
         return min(longest, max(0.05, due - time.monotonic()))
 
-    def _guarded(self, action: Callable[[], None]) -> None:
-        """Log disk errors: they can be temporary, and the next step compares plan and disk again. Any other error is
-        a bug: the thread ends and `thread_supervisor` restarts it."""
+    def _guarded(self, action: Callable[[], None]) -> bool:
+        """Log disk errors, and return False: they can be temporary, and the next step compares plan and disk again. Any
+        other error is a bug: the thread ends and `thread_supervisor` restarts it."""
         try:
             action()
         except OSError as error:
             logs.warning("cannot use the cache directory; trying again", reason=error.strerror, path=error.filename)
+            return False
+        return True

@@ -187,6 +187,37 @@ def test_the_disk_floor_is_kept_and_told_with_figures(
     assert platform.reports[-1]["disk"]["floorBytes"] == 1 << 60
 
 
+def test_a_build_that_cannot_be_deleted_holds_up_no_other_and_is_reported(
+    platform: Platform, start_agent: StartAgent, cache: Path, game: Game, update: Game
+) -> None:
+    platform.release("g1", 1, game)
+    start_agent()
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    trash = cache / ".slipway" / "trash"
+    trash.rmdir()
+    trash.write_text("not a directory")
+    platform.delete_game("g1")
+    platform.release("g2", 1, update)
+    wait_for(lambda: platform.phase("g2", 1) == "cached", "the other game cached")
+    wait_for(lambda: platform.reports[-1]["health"]["status"] == "error", "the error is reported")
+    assert platform.phases_seen("g1", 1)[-1] == "evicting"
+    trash.unlink()
+    trash.mkdir()
+    wait_for(lambda: platform.phases_seen("g1", 1)[-1] == "removed", "build 1 removed")
+    wait_for(lambda: platform.reports[-1]["health"]["status"] == "ok", "the error is over")
+
+
+def test_another_error_of_the_disk_is_told_as_one(
+    platform: Platform, start_agent: StartAgent, cache: Path, game: Game
+) -> None:
+    cache.mkdir()
+    (cache / "g1").write_text("not a directory")
+    platform.release("g1", 1, game)
+    start_agent()
+    wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
+    assert str((platform.row("g1", 1) or {})["reason"]).startswith("disk error: ")
+
+
 def test_retry_now_does_not_wait_for_the_back_off(
     platform: Platform, storage: StorageServer, start_agent: StartAgent, game: Game
 ) -> None:

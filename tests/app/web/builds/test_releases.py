@@ -114,6 +114,7 @@ def test_the_question_says_what_each_server_will_do(owner: Visitor, garden: str)
     assert lines[1] == "srv-02 fra Build 3, 62 % of 4 6.7 GiB 6.7 GiB Replaces the download of build 4"
     assert "Replaces the retry of build 4" in lines[4]
     assert "No contact since" in lines[5]
+    assert lines[5].endswith(": fetches later")
     assert "17 sessions stay on the build they started with until they end." in text
     assert "Servers keep running build 4 until build 5 is downloaded. You can undo this: rolling back" in text
     assert "Release build 5 to 6 servers" in text
@@ -134,6 +135,7 @@ def test_rolling_back_costs_nothing_where_the_build_still_is(owner: Visitor, gar
     page = owner.get(f"{PAGE}/builds/3/release").text
     assert "All servers fetch 0 B instead of 39.7 GiB" in plain(page)
     assert rows(page)[0] == "srv-01 fra Build 4 0 B 6.6 GiB Ready at once"
+    assert rows(page)[5].endswith(": changes later"), "it has the build, but does not report"
     assert "Roll back to build 3 on 6 servers" in plain(page)
 
 

@@ -96,7 +96,8 @@ def test_a_game_without_a_build_says_what_comes_first(owner: Visitor, cast: Cast
     text = plain(owner.get("/games/moth-season").text)
     assert "Waiting for a build" in text
     assert "No build yet. Drop one on this page, or send it with the command" in text
-    assert "3 servers are ready: srv-01, srv-02, srv-03." in text
+    assert "3 servers wait for the first build: srv-01, srv-02, srv-03." in text
+    assert "Those in contact fetch it as soon as it is live, the others when they report again." in text
 
 
 def test_the_page_and_the_fragment_show_the_same_parts(owner: Visitor, garden: str) -> None:

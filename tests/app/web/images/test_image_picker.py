@@ -159,6 +159,9 @@ def test_a_new_image_is_added_in_the_picker_and_chosen(owner: Visitor, game_id: 
     wrong = send(owner, upload, b"%PDF-1.7", "plan.pdf", headers=HTMX | {"X-Dialog": "true"})
     assert wrong.status_code == 422
     assert "<html" not in wrong.text, "the refusal stays in the dialog"
+    assert 'hx-trigger="change, submit"' in wrong.text, "the dialog adds a file when it is chosen"
+    assert "Add the image" not in wrong.text
+    assert "Add the image" in picker, "the page works without a script"
     assert "'plan.pdf' is a PDF document" in html.unescape(wrong.text)
     assert "die.png" in wrong.text
 

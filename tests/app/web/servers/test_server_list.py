@@ -54,12 +54,16 @@ def test_each_server_says_how_far_the_partners_builds_are(owner: Visitor, garden
         "srv-01": ("Up to date", "1 of 1", "0 B "),
         "srv-02": ("Downloading 62 %", "0 of 1", "2.5 GiB", "17.5 MiB/s"),
         "srv-03": ("Queued", "6.7 GiB", "0 B/s"),
-        "srv-04": ("Failed: disk full",),
-        "srv-05": ("Retrying 2 of 5",),
+        "srv-04": ("Failed: disk full", "The Garden of Forking Paths, build 4 "),
+        "srv-05": ("Retrying 2 of 5", "The Garden of Forking Paths, build 4 : connection reset"),
         "srv-06": ("No contact since", "— "),
     }.items():
         for word in words:
             assert word in row(page, server)
+    assert "build 4" not in row(page, "srv-02"), "only where something failed"
+    explained = re.findall(r'class="failing"><a href="([^"]+)"', page)
+    assert explained == [f"/games/garden-of-forking-paths/builds/4/servers/srv-0{number}" for number in (4, 5)]
+    assert "7.4 GiB needed, 1.0 GiB free" in plain(owner.get(explained[0]).text)
 
 
 def test_search_state_and_order_are_in_the_address(owner: Visitor, garden: str) -> None:

@@ -132,7 +132,7 @@ def test_search_person_days_and_order_are_in_the_address(owner: Visitor, cast: C
     assert f'<a href="{PAGE}?q=a+key+ecole&amp;who=Mira+Okafor" title="Only what Mira Okafor did">' in found
     day = owner.get(f"{PAGE}?from=2026-11-14&to=2026-11-14").text
     assert what(day) == ["Created a key École 1"]
-    assert 'type="date" id="from" name="from" value="2026-11-14"' in one_line(day)
+    assert 'type="date" id="from" name="from" value="2026-11-14" max="9999-12-31"' in one_line(day)
     for nonsense in ("from=never", "to=2026-02-30", "to=9999-12-31"):
         assert what(owner.get(f"{PAGE}?{nonsense}").text) == what(owner.get(PAGE).text)
     nothing = plain(owner.get(f"{PAGE}?q=sorcery&to=2026-11-01").text)

@@ -62,6 +62,13 @@ def test_keys_are_grouped_by_app_and_say_enough_to_recognise_them(owner: Visitor
     assert re.search(rf"CI Rename CI .*Release pipeline {ID} {re.escape(key.hint)} .*read upload", page)
     assert "Dashboard wall" in page
     assert key.secret_hash not in page
+    assert not re.search(r"</span>\s+</a>", owner.get(PAGE).text), "space after the hidden words widens a button"
+
+
+def test_the_form_says_which_scopes_release_builds(owner: Visitor) -> None:
+    page = plain(owner.get("/settings/keys/new").text)
+    assert "write Change games, images and components; release builds" in page
+    assert "upload Send images and builds; builds may go live at once" in page
 
 
 def test_the_built_in_app_is_not_offered(owner: Visitor, cast: Cast) -> None:

@@ -135,6 +135,8 @@ def test_what_each_role_can_do_is_said(owner: Visitor) -> None:
         "No",
     ]
     assert row(page, '<strong>Viewer</strong></th><td role="cell"><span').split() == ["Viewer", "Yes", "No", "No", "No"]
+    hint = "Developers send and release builds; viewers only look."
+    assert f'<p class="hint" id="role-hint">{hint}</p>' in one_line(page), "at the choice, not only in the table below"
 
 
 def test_inviting_shows_a_link_once_that_leads_to_an_account(owner: Visitor, visitor: Visitor, cast: Cast) -> None:
