@@ -55,10 +55,11 @@ def hold(folder: Path) -> IO[str]:
 
 
 def sweep(parent: Path) -> None:
-    """Remove the folders of runs that have ended, and end the processes that they left."""
+    """Remove the folders of runs that have ended, and end the processes that they left. A folder is one of ours if it
+    has our lock: anybody may write to `parent`, also a link with such a name to another place."""
     for folder in parent.glob(f"{PREFIX}*/"):
         with suppress(FileNotFoundError):  # its own run removes it at this moment
-            if folder.stat().st_uid == os.getuid() and not _is_held(folder):
+            if not folder.is_symlink() and folder.stat().st_uid == os.getuid() and not _is_held(folder):
                 _remove_left_over(folder)
 
 
@@ -71,7 +72,8 @@ def _remove_left_over(folder: Path) -> None:
 
 
 def _is_held(folder: Path) -> bool:
-    with (folder / _LOCK).open("a") as lock:
+    """Raises FileNotFoundError for a folder without a lock, which is no run's."""
+    with (folder / _LOCK).open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.app.runtime.processes import is_alive, read_line
 from tests.conftest import ROOT
-from tests.run_folder import PREFIX, RunFolder, missing_room, sweep
+from tests.run_folder import PREFIX, RunFolder, hold, missing_room, sweep
 
 GIB = 1024**3
 RUN = """
@@ -75,12 +75,30 @@ def test_a_pid_that_belongs_to_another_process_now_is_left_alone(
     data = tmp_path / f"{PREFIX}killed" / "files" / "postgres" / "data"
     data.mkdir(parents=True)
     started.append(subprocess.Popen(["sleep", "600"], cwd=tmp_path))
+    hold(tmp_path / f"{PREFIX}killed").close()
     (data / "postmaster.pid").write_text(f"{started[0].pid}\n")
 
     sweep(tmp_path)
 
     assert list(tmp_path.glob(f"{PREFIX}*/")) == []
     assert is_alive(started[0].pid)
+
+
+def test_what_is_no_runs_folder_is_left_alone(tmp_path: Path) -> None:
+    """Somebody's folder with such a name, and a link to another place."""
+    elsewhere, parent = tmp_path / "elsewhere", tmp_path / "tmp"
+    elsewhere.mkdir()
+    (parent / f"{PREFIX}results").mkdir(parents=True)
+    (parent / f"{PREFIX}link").symlink_to(elsewhere)
+
+    sweep(parent)
+
+    assert (parent / f"{PREFIX}results").is_dir()
+    assert list(elsewhere.iterdir()) == []
+
+    hold(elsewhere).close()
+    sweep(parent)
+    assert (elsewhere / "lock").is_file()
 
 
 def test_the_files_of_failed_tests_stay_until_the_next_run(tmp_path: Path) -> None:

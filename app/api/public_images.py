@@ -15,7 +15,7 @@ from app.data.database import free_connection
 from app.images.image_files import ServedImage, served_image
 from app.images.object_keys import IMMUTABLE
 from app.limits import thread_budgets
-from app.limits.networks import network_of
+from app.limits.networks import site_of
 from app.limits.slot_bodies import SlotBody
 from app.limits.slots import Owner
 from app.process.metrics import count_refusal
@@ -58,7 +58,7 @@ def image(name: str) -> Response:
 
 
 def _reader() -> Owner:
-    return Owner(f"address {network_of(request.remote_addr)}", "Your address", "address")
+    return Owner(f"address {site_of(request.remote_addr)}", "Your address", "address")
 
 
 def _headers(found: ServedImage) -> dict[str, str]:

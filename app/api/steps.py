@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -19,21 +21,33 @@ from app.components.revisions import lock_components_of
 from app.config.settings import settings
 from app.data.database import free_connection, free_connection_unless_writing
 from app.fleet.servers import authenticate_server
-from app.limits.counted_requests import Requester, recognised
+from app.limits.counted_requests import Credential, Requester, not_recognised, recognised
+from app.refusals import Unauthorized
 
 
 def require_api_key(context: CallContext) -> None:
     """401 without a valid API key."""
-    key = recognise(_bearer_token())
-    recognised(Requester(f"partner {key.app.partner.id}", f"key {key.id}"))
+    with _recognising():
+        key = recognise(_bearer_token())
+    recognised(Credential.KEY, Requester(f"partner {key.app.partner.id}", f"key {key.id}"))
     context.arguments["caller"] = KeyCaller(key, request.remote_addr)
 
 
 def require_server_token(context: CallContext) -> None:
     """401 without the token of a server."""
-    server = authenticate_server(_bearer_token())
-    recognised(Requester(f"server {server.id}", "agent"))
+    with _recognising():
+        server = authenticate_server(_bearer_token())
+    recognised(Credential.KEY, Requester(f"server {server.id}", "agent"))
     context.arguments["server"] = server
+
+
+@contextmanager
+def _recognising() -> Iterator[None]:
+    try:
+        yield
+    except Unauthorized:
+        not_recognised(Credential.KEY)
+        raise
 
 
 def apply_rate_limit(context: CallContext) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +20,13 @@ class Requester:
 
     group: str
     name: str = ""
+
+
+class Credential(enum.Enum):
+    """What the app recognises a requester by."""
+
+    KEY = "the key or token in the header Authorization"
+    SESSION = "the session in its cookie"
 
 
 class InThreads:
@@ -85,13 +93,13 @@ class CountedRequest:
     """One request, which counts as a call, or as one on its way to a slot, while it is in a thread. With its first slot
     it counts there, and not here any more, also when it comes back to a thread.
 
-    `recognised`: its requester, once the app has recognised them.
+    `recognised`: its requester, by what the app recognised them; None for a credential that is nobody's.
     """
 
     def __init__(
         self, kind: InThreads, requester: Requester | None = None, shares: RequesterShares | None = None
     ) -> None:
-        self.recognised: Requester | None = None
+        self.recognised: dict[Credential, Requester | None] = {}
         self._kind = kind
         self._requester = requester
         self._shares = shares
@@ -139,7 +147,13 @@ def current_request() -> CountedRequest | None:
     return found
 
 
-def recognised(requester: Requester) -> None:
+def recognised(credential: Credential, requester: Requester) -> None:
     """The app has recognised the requester of the current request: the web server counts their next ones as theirs."""
     if request := current_request():
-        request.recognised = requester
+        request.recognised[credential] = requester
+
+
+def not_recognised(credential: Credential) -> None:
+    """The credential of the current request is nobody's, or no longer: the web server forgets whose it was."""
+    if request := current_request():
+        request.recognised[credential] = None

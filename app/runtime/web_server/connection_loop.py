@@ -137,6 +137,10 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         if conn.phase is Phase.IDLE and self._has_come(conn):
             return
         self._dropped += 1
+        if conn.phase is Phase.TURN:
+            with contextlib.suppress(OSError):  # an answer to unread bytes would be lost with the connection
+                conn.sock.recv_into(self._rest)
+            self.tell_crowded(conn)
         self._close(conn)
 
     # Waiting.
@@ -264,6 +268,10 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         """A request has waited too long for its turn."""
         raise NotImplementedError
 
+    def tell_crowded(self, conn: Connection) -> None:
+        """Answer a request whose connection is closed before its turn, because too many wait."""
+        raise NotImplementedError
+
     def leave_queue(self, conn: Connection) -> None:
         """A request that waits for its turn waits no longer."""
         raise NotImplementedError
@@ -294,9 +302,13 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
     def _refuse(self, conn: Connection, status: int, text: str, retry_after: int | None = None) -> None:
         """Answer a request without using a thread."""
         conn.keeps = False
-        # Bytes that do not fit at once are dropped.
-        conn.sock.send_soon(early_response(bytes(conn.sock.received[:MAX_TARGET]), status, text, retry_after))
-        self._linger(conn)
+        try:
+            # Bytes that do not fit at once are dropped.
+            conn.sock.send_soon(early_response(bytes(conn.sock.received[:MAX_TARGET]), status, text, retry_after))
+        except OSError:  # nobody noticed that the client was gone
+            self._close(conn)
+        else:
+            self._linger(conn)
 
     def _linger(self, conn: Connection) -> None:
         """Signal the end of the answer, and read the bytes that are still on their way: closing a socket over unread

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -61,8 +62,9 @@ class ConnectionWorker(RequestAdmission):
                 self.log.exception("Error handling request")
             elif refused := early_errors.describe(error):
                 # Without its text: what it quotes can be a header with a key.
-                self.log.warning("Invalid request from ip=%s: %s", conn.client[0], type(error).__name__)
-                conn.sock.sendall(early_errors.early_response(head, *refused))
+                self.log.warning("Invalid request from ip=%s: %s", conn.host, type(error).__name__)
+                with suppress(OSError):  # the client is gone
+                    conn.sock.sendall(early_errors.early_response(head, *refused))
             else:
                 self.handle_error(request, conn.sock, conn.client, error)
         self.end_answer(conn)
@@ -111,8 +113,8 @@ class ConnectionWorker(RequestAdmission):
                 self.log.exception("Error at the end of an answer")
 
     def finish_request(self, conn: Connection, done: Future[bool | None]) -> None:
-        self.request_ended(conn)
         try:
+            self.request_ended(conn)
             keeps = done.result()
             if keeps is None:
                 return  # the app holds the connection

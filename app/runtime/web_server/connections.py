@@ -6,19 +6,22 @@ from __future__ import annotations
 import enum
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from gunicorn.workers.gthread import TConn
 
-from app.limits.counted_requests import CountedRequest, Requester
+from app.limits.counted_requests import CountedRequest, Credential, Requester
 from app.runtime.web_server.client_answer import ClientAnswer
 from app.runtime.web_server.client_socket import ClientSocket
 from app.runtime.web_server.request_gathering import Gathering
 from app.runtime.web_server.transfer_pace import Pace
 
 MAX_WAITING_BYTES = 64 * 1024**2  # of all waiting requests and answers
+MAX_TURN_BYTES = MAX_WAITING_BYTES // 2  # of those that wait for their turn, before others have to go
+MAX_TURNS_KEPT = 16  # requests of one group that keep their places when all are used; a page has about as many images
 _NEVER = math.inf
 
 
@@ -51,7 +54,7 @@ class Phase(enum.Enum):
 _FIRST_TO_GO = (
     (Phase.CUT, 0.0),
     (Phase.LINGERING, 0.0),
-    (Phase.TURN, 0.0),
+    (Phase.TURN, 0.0),  # only of a group with more than MAX_TURNS_KEPT
     (Phase.HEAD, 1.0),
     (Phase.BODY, 5.0),
     (Phase.SENDING, 5.0),
@@ -77,7 +80,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
         self.keeps = False  # whether another request may follow
         self.is_closed = False
         self.requester: Requester | None = None  # of the request that has arrived
-        self.credential: bytes | None = None  # the hash of its key or session
+        self.credentials: dict[Credential, bytes] = {}  # hashes of its key and session
         self.is_cut = False  # a thread is answering that the body did not come
         self.phase: Phase | None = None
         self.deadline = _NEVER
@@ -85,6 +88,11 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
         self.moved_at = 0.0  # when bytes last came or went
         self.sending_pace: Pace | None = None
         self.charged = 0  # bytes of memory that are counted for this connection
+
+    @property
+    def host(self) -> str:
+        """The address that it comes from, and "" on a Unix socket."""
+        return str(self.client[0]) if isinstance(self.client, tuple) else ""
 
     def next_request(self) -> None:
         """Drop the answered request. Bytes read beyond it are the beginning of the next."""
@@ -95,7 +103,8 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
             self.sock.received.clear()  # some clients end a form with an empty line that no length includes
         self.parser.mesg = None  # it would keep the last request in memory while the connection is idle
         self.gathering = Gathering()
-        self.counted = self.requester = self.credential = None
+        self.counted = self.requester = None
+        self.credentials = {}
         self.sending_pace = None
 
     def waited(self) -> float:
@@ -111,25 +120,41 @@ class WaitingConnections:
     def __init__(self) -> None:
         self._by_phase: dict[Phase, dict[Connection, None]] = {phase: {} for phase in Phase}
         self.held_bytes = 0
+        self._turns: Counter[str] = Counter()  # by group
+        self._turn_bytes: Counter[str] = Counter()
 
     def enter(self, connection: Connection, phase: Phase, seconds: float = _NEVER) -> None:
         """Record what a connection waits for now, and for how long at most."""
         now = time.monotonic()
-        if connection.phase is not None:
-            del self._by_phase[connection.phase][connection]
+        self._leave_phase(connection)
         connection.phase = phase
         connection.entered = connection.moved_at = now
         connection.deadline = now + seconds
         self._by_phase[phase][connection] = None
         self.charge(connection)
+        if phase is Phase.TURN:
+            self._count_turn(connection, 1)
 
     def leave(self, connection: Connection) -> None:
         """The connection has a thread again, or is closed."""
+        self._leave_phase(connection)
+        self.held_bytes -= connection.charged
+        connection.charged = 0
+
+    def _leave_phase(self, connection: Connection) -> None:
+        if connection.phase is Phase.TURN:
+            self._count_turn(connection, -1)
         if connection.phase is not None:
             del self._by_phase[connection.phase][connection]
             connection.phase = None
-        self.held_bytes -= connection.charged
-        connection.charged = 0
+
+    def _count_turn(self, connection: Connection, number: int) -> None:
+        # Nothing is read while it waits for its turn, so its memory stays the same.
+        group = connection.requester.group if connection.requester else ""
+        self._turns[group] += number
+        self._turn_bytes[group] += number * connection.charged
+        if not self._turns[group]:
+            del self._turns[group], self._turn_bytes[group]
 
     def charge(self, connection: Connection) -> None:
         """Count the memory of a waiting connection again."""
@@ -147,17 +172,26 @@ class WaitingConnections:
         """The connection to close for a new one."""
         now = time.monotonic()
         for phase, grace in _FIRST_TO_GO:
-            oldest = self.first(phase)
+            is_turn = phase is Phase.TURN
+            oldest = self._oldest_turn(self._turns, MAX_TURNS_KEPT) if is_turn else self.first(phase)
             if oldest is not None and now - oldest.entered >= grace:
                 return oldest
-        return self.first(Phase.HEAD) or self.first(Phase.IDLE)
+        return self.first(Phase.HEAD) or self.first(Phase.IDLE) or self.first(Phase.TURN)
 
     def to_free_memory(self) -> Connection | None:
         """The connection to close when all together use too much memory."""
-        if (over_its_share := self.first(Phase.TURN)) is not None:
-            return over_its_share
+        if self._turn_bytes.total() > MAX_TURN_BYTES:
+            return self._oldest_turn(self._turn_bytes, 0)
         holding = [self.first(phase) for phase in (Phase.CUT, Phase.HEAD, Phase.BODY, Phase.SENDING)]
         return min((found for found in holding if found), key=lambda found: found.entered, default=None)
+
+    def _oldest_turn(self, sizes: Counter[str], most: int) -> Connection | None:
+        """Of the requests that wait for their turn, the oldest of the largest group, if its size is more than `most`.
+        Those of smaller groups are kept: they did not use up the places."""
+        group = max(sizes, key=sizes.__getitem__, default=None)
+        if group is None or sizes[group] <= most:
+            return None
+        return next(each for each in self._by_phase[Phase.TURN] if each.requester and each.requester.group == group)
 
     def first(self, phase: Phase) -> Connection | None:
         """The connection that has waited longest in this phase."""

@@ -7,6 +7,7 @@ pass it (docs/decisions/0128).
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from app.limits import thread_budgets
@@ -15,6 +16,7 @@ from app.limits.slots import Slots
 from app.process.state_log import StateLog
 from app.runtime.web_server.connection_loop import ConnectionLoop
 from app.runtime.web_server.connections import Connection, Phase
+from app.runtime.web_server.early_errors import MAX_TARGET, early_response
 from app.runtime.web_server.known_callers import KnownCallers
 from app.runtime.web_server.turn_queue import TurnQueue
 
@@ -57,7 +59,7 @@ class RequestAdmission(ConnectionLoop):
         if _LIVEZ.match(conn.sock.received):
             self._to_thread(conn)
             return
-        requester, conn.credential = self.callers.look_up(conn.sock.received, _host(conn))
+        requester, conn.credentials = self.callers.look_up(conn.sock.received, conn.host)
         if not requester.name and _HEALTH.match(conn.sock.received):
             requester = Requester(requester.group, "health")  # not behind everything else from this address
         conn.requester = requester
@@ -67,7 +69,7 @@ class RequestAdmission(ConnectionLoop):
                 self._wait_for_turn(conn, requester)
             else:
                 self._refuse_for_load(conn)
-        elif self._shares.has_room(requester) and not self._turns.has(requester):
+        elif self._shares.has_room(requester) and not self._turns.has_group(requester.group):
             self._to_thread(conn)
         else:
             self._wait_for_turn(conn, requester)
@@ -83,8 +85,10 @@ class RequestAdmission(ConnectionLoop):
         as theirs."""
         if conn.counted is not None:
             conn.counted.leave_thread()
-            if conn.credential and conn.counted.recognised:
-                self.callers.remember(conn.credential, conn.counted.recognised)
+            # A copy: a held answer may be in its next thread already.
+            for kind, requester in tuple(conn.counted.recognised.items()):
+                if (credential := conn.credentials.get(kind)) is not None:
+                    self.callers.remember(credential, requester)
         if conn.is_cut:
             conn.is_cut = False
             self._cut_threads -= 1
@@ -129,6 +133,15 @@ class RequestAdmission(ConnectionLoop):
             after,
         )
 
+    def tell_crowded(self, conn: Connection) -> None:
+        after = thread_budgets.calls.retry_after
+        text = (
+            "More requests of yours wait for their turn than there are places for. "
+            f"Send fewer at once, and try again in {after} seconds."
+        )
+        with suppress(OSError):  # the client is gone
+            conn.sock.send_soon(early_response(bytes(conn.sock.received[:MAX_TARGET]), 503, text, after))
+
     # Overload.
 
     def _is_overloaded(self, conn: Connection) -> bool:
@@ -165,6 +178,8 @@ class RequestAdmission(ConnectionLoop):
     def cut(self, conn: Connection) -> None:
         """Let the app answer that the body did not come: its reading finds out."""
         self._stop_waiting(conn)
+        if conn.requester is None:  # so that whoever waits for a thread is told when this one is free
+            conn.requester, conn.credentials = self.callers.look_up(conn.sock.received, conn.host)
         self.waiting.enter(conn, Phase.CUT)
         self._answer_cut()
 
@@ -174,8 +189,3 @@ class RequestAdmission(ConnectionLoop):
             conn.is_cut = True
             self._cut_threads += 1
             self.enqueue_req(conn)
-
-
-def _host(conn: Connection) -> str:
-    """The client's address, and "" on a Unix socket."""
-    return str(conn.client[0]) if isinstance(conn.client, tuple) else ""

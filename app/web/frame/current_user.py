@@ -17,7 +17,7 @@ from app.catalog.game_lookup import find_game
 from app.data.extensions import login
 from app.data.models.game import Game
 from app.data.models.partner import Member, Partner, SignIn
-from app.limits.counted_requests import Requester, recognised
+from app.limits.counted_requests import Credential, Requester, not_recognised, recognised
 from app.refusals import Forbidden
 
 
@@ -41,10 +41,11 @@ def load_user(token: str) -> SignedInUser | None:
     """Flask-Login's user loader: the sign-in with the token in the cookie, unless it has ended."""
     found = sign_ins.sign_in_of(token)
     if found is None:
+        not_recognised(Credential.SESSION)
         return None
     member = found.member
     group = f"partner {member.partner_id}" if member.partner_id else f"operator {member.id}"
-    recognised(Requester(group, f"member {member.id}"))
+    recognised(Credential.SESSION, Requester(group, f"member {member.id}"))
     return SignedInUser(found, member, token)
 
 

@@ -58,6 +58,48 @@ def make_records(
     return list(_RecordMaker(pair, check).records(trials.worthwhile()))
 
 
+def group_pieces(cut: Index, old: Index, pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Promising pieces together, and the others, as many as fit a record: the two take another effort."""
+    groups: dict[bool, _Group] = {}
+    for piece in pieces:
+        group = groups.get(piece.promising)
+        if group is None or not group.join(piece):
+            if group is not None:
+                yield group.piece()
+            groups[piece.promising] = _Group(cut, old, piece)
+    for group in groups.values():
+        yield group.piece()
+
+
+class _Group:
+    """Pieces that share a record. To join one takes no longer when there are many: a build can have as many as small
+    files."""
+
+    def __init__(self, cut: Index, old: Index, first: Piece) -> None:
+        self._cut, self._old = cut, old
+        self._promising = first.promising
+        self._made = list(first.made)
+        self._base = dict.fromkeys(first.base)
+        self._made_bytes = sum(map(cut.length, self._made))
+        self._base_bytes = sum(map(old.length, self._base))
+
+    def join(self, piece: Piece) -> bool:
+        """Add the piece. False if that would be too much for one record."""
+        base = [chunk for chunk in dict.fromkeys(piece.base) if chunk not in self._base]
+        made_bytes = self._made_bytes + sum(map(self._cut.length, piece.made))
+        base_bytes = self._base_bytes + sum(map(self._old.length, base))
+        if made_bytes > MAX_MADE_BYTES or base_bytes > MAX_BASE_BYTES:
+            return False
+        self._made += piece.made
+        self._base |= dict.fromkeys(base)
+        self._made_bytes, self._base_bytes = made_bytes, base_bytes
+        return True
+
+    def piece(self) -> Piece:
+        """All of them as one."""
+        return Piece(self._made, list(self._base), self._promising)
+
+
 class _RecordMaker:
     def __init__(self, pair: BuildPair, check: Check | None) -> None:
         self._pair, self._check = pair, check
@@ -66,7 +108,7 @@ class _RecordMaker:
     def records(self, pieces: Iterable[Piece]) -> Iterator[NewRecord]:
         """Pieces that follow each other share a record, and what they have in common is stored once."""
         size = count = base_bytes = 0
-        for group in self._groups(pieces):
+        for group in group_pieces(self._pair.cut, self._pair.old, pieces):
             record = self._record(group)
             if record is None:
                 continue
@@ -75,26 +117,6 @@ class _RecordMaker:
             if size > MAX_PATCH_BYTES - 2**20 or count > MAX_RECORDS or base_bytes > MAX_BASE_BYTES_IN_ALL:
                 return
             yield record
-
-    def _groups(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
-        """Promising pieces together, and the others: those take another effort."""
-        groups: dict[bool, Piece] = {}
-        for piece in pieces:
-            group = groups.get(piece.promising)
-            if group is None:
-                groups[piece.promising] = piece
-                continue
-            joined = Piece(group.made + piece.made, list(dict.fromkeys(group.base + piece.base)), piece.promising)
-            if self._fits(joined):
-                groups[piece.promising] = joined
-            else:
-                yield group
-                groups[piece.promising] = piece
-        yield from groups.values()
-
-    def _fits(self, piece: Piece) -> bool:
-        made = sum(map(self._pair.cut.length, piece.made))
-        return made <= MAX_MADE_BYTES and self._size(piece.base) <= MAX_BASE_BYTES
 
     def _size(self, base: list[int]) -> int:
         return sum(map(self._pair.old.length, base))

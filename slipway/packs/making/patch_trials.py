@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from slipway.packs.chunk_lookup import ChunkLookup
 from slipway.packs.format.patch_format import MAX_BASE_BYTES
@@ -16,13 +17,19 @@ from slipway.packs.making.similar_chunks import MIN_SOUGHT_BYTES, SimilarChunks
 MAX_TRIED_BYTES = 256 * 2**20
 """New bytes that are tried; the rest of a larger update stays with the pack."""
 
+MAX_TRIED_PIECES = 100_000
+"""Pieces that are tried: each takes about a kilobyte of memory, and a build can have five times as many files."""
+
+MAX_TRIED_BASE_BYTES = 2 * 2**30
+"""Old bytes that they are tried beside. A base of 16 MiB takes half a second, however small the piece is."""
+
 _LEAST_SAVED = 64  # bytes, against what the chunks take in the pack
 _PROMISING = 0.5  # of the bytes in the pack: a base that is like it
 _MAX_SIMILAR_BYTES = 4 * 2**20  # from elsewhere in the old build, for one piece
 _MAX_DROPPED_BYTES = 64 * 2**20  # of what only the old build has: it may come from storage, chunk by chunk
 
 
-@dataclass
+@dataclass(slots=True)
 class _Trial:
     """A piece, the bytes that it takes in the pack, those of a patch from its base (about), and marks of its
     content."""
@@ -41,18 +48,19 @@ class PatchTrials:
         self._pair, self._check = pair, check
         self._packer = ChunkPacker()
         self._similar = SimilarChunks()
+        self._base_bytes = 0
         self._trials: list[_Trial] = []
 
     def try_pieces(self, pieces: Iterable[Piece]) -> None:
         """Tries each by itself beside its base, at a speed that publishing can bear."""
         tried = 0
-        for piece in pieces:
+        for piece in islice(pieces, MAX_TRIED_PIECES):
             made = join_chunks(self._pair.cut_content, piece.made)
             base = join_chunks(self._pair.old_content, piece.base)
             if made is None or base is None:
                 continue
             tried += len(made)
-            if tried > MAX_TRIED_BYTES:
+            if tried > MAX_TRIED_BYTES or not self._may_try_beside(base):
                 return
             size, stored = self._size(made, base), self._stored(piece.made)
             piece.promising = size <= _PROMISING * stored
@@ -98,7 +106,7 @@ class PatchTrials:
             return
         made = join_chunks(self._pair.cut_content, trial.piece.made)
         base = join_chunks(self._pair.old_content, made_of)
-        if made is None or base is None:
+        if made is None or base is None or not self._may_try_beside(base):
             return
         size = self._size(made, base)
         if size <= trial.size - _LEAST_SAVED:
@@ -109,7 +117,8 @@ class PatchTrials:
         """The base with similar chunks. What was there before is not like the piece, so it gives way to them."""
         similar = self._take(self._similar.found(trial.marks), _MAX_SIMILAR_BYTES)
         rest = MAX_BASE_BYTES - sum(map(self._pair.old.length, similar))
-        return self._take((chunk for chunk in trial.piece.base if chunk not in similar), rest) + similar
+        taken = set(similar)
+        return self._take((chunk for chunk in trial.piece.base if chunk not in taken), rest) + similar
 
     def _take(self, chunks: Iterable[int], room: int) -> list[int]:
         """The first of the chunks that have room together."""
@@ -120,6 +129,13 @@ class PatchTrials:
                 break
             taken.append(chunk)
         return taken
+
+    def _may_try_beside(self, base: bytes) -> bool:
+        """Counts the base. False if that would be too much."""
+        if self._base_bytes + len(base) > MAX_TRIED_BASE_BYTES:
+            return False
+        self._base_bytes += len(base)
+        return True
 
     def _size(self, made: bytes, base: bytes) -> int:
         return len(compress(made, base, Effort.QUICK, check=self._check))

@@ -9,6 +9,7 @@ patch becomes smaller is decided by making it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from heapq import heapify, heappop, heappush
 
 from pyfastcdc.cy import FastCDC
 
@@ -59,15 +60,34 @@ class SimilarChunks:
 
     def found(self, marks: Sequence[int]) -> Iterator[int]:
         """Old chunks that have these marks: first the one with the most, then the one with the most of the others."""
-        missing = {mark for mark in marks if self._places[mark]}
-        while missing:
-            having: dict[int, int] = {}
-            for mark in missing:
+        marks_of: dict[int, list[int]] = {}
+        for mark in marks:
+            for chunk in self._places[mark]:
+                marks_of.setdefault(chunk, []).append(mark)
+        left = {chunk: len(having) for chunk, having in marks_of.items()}
+        # A chunk comes again with each smaller number. To count all chunks anew for each that is found would take
+        # minutes for a build of very small files.
+        best = [(-count, chunk) for chunk, count in left.items()]
+        heapify(best)
+        covered: set[int] = set()
+        while best:
+            count, chunk = heappop(best)
+            if not left[chunk] or left[chunk] != -count:
+                continue
+            yield chunk
+            for other in self._cover(marks_of[chunk], covered, left):
+                heappush(best, (-left[other], other))
+
+    def _cover(self, marks: Iterable[int], covered: set[int], left: dict[int, int]) -> set[int]:
+        """Count the marks as covered. Returns the chunks that have some of them."""
+        changed = set()
+        for mark in marks:
+            if mark not in covered:
+                covered.add(mark)
                 for chunk in self._places[mark]:
-                    having[chunk] = having.get(chunk, 0) + 1
-            best = min(having, key=lambda chunk: (-having[chunk], chunk))
-            yield best
-            missing = {mark for mark in missing if best not in self._places[mark]}
+                    left[chunk] -= 1
+                    changed.add(chunk)
+        return changed
 
 
 def _marks_of(content: bytes | memoryview) -> Iterator[int]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from app.limits.counted_requests import (
     CountedRequest,
+    Credential,
     InThreads,
     Requester,
     RequesterShares,
     answering,
+    not_recognised,
     recognised,
 )
 from app.limits.slots import Slots
@@ -55,7 +57,9 @@ def test_a_request_with_a_slot_uses_no_share_any_more_and_whoever_waits_is_told(
 def test_the_web_server_is_told_whose_request_it_was() -> None:
     request = CountedRequest(InThreads())
     with answering(request):
-        recognised(MIRA)
-    assert request.recognised == MIRA
-    recognised(JONAS)  # without a web server that counts
-    assert request.recognised == MIRA
+        recognised(Credential.SESSION, MIRA)
+        not_recognised(Credential.KEY)
+    assert request.recognised == {Credential.SESSION: MIRA, Credential.KEY: None}
+    recognised(Credential.SESSION, JONAS)  # without a web server that counts
+    not_recognised(Credential.SESSION)
+    assert request.recognised[Credential.SESSION] == MIRA

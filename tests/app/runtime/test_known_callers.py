@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from app.limits.counted_requests import Requester
+from app.limits.counted_requests import Credential, Requester
 from app.runtime.web_server import known_callers
 from app.runtime.web_server.known_callers import KnownCallers
 
 PEER = "192.0.2.7"
+SESSION = "Cookie: session=payload.t1.s1"
 MIRA = Requester("partner a", "member mira")
 
 
@@ -17,13 +18,18 @@ def head(*headers: str) -> bytearray:
     return bytearray("\r\n".join(lines).encode())
 
 
+def session_of(callers: KnownCallers, *headers: str) -> bytes:
+    """The hash of the session in these headers."""
+    return callers.look_up(head(*headers), PEER)[1][Credential.SESSION]
+
+
 @pytest.fixture
 def callers() -> KnownCallers:
     return KnownCallers("session", 0)
 
 
 def test_nobody_is_known_at_first(callers: KnownCallers) -> None:
-    assert callers.look_up(head(), PEER) == (Requester(f"address {PEER}"), None)
+    assert callers.look_up(head(), PEER) == (Requester(f"address {PEER}"), {})
 
 
 @pytest.mark.parametrize(
@@ -37,11 +43,11 @@ def test_nobody_is_known_at_first(callers: KnownCallers) -> None:
 def test_a_caller_that_the_app_recognised_is_known_by_their_next_request(
     callers: KnownCallers, first: str, later: str
 ) -> None:
-    unknown, credential = callers.look_up(head(first), PEER)
+    unknown, credentials = callers.look_up(head(first), PEER)
     assert unknown.group == f"address {PEER}"
-    assert credential is not None
+    (credential,) = credentials.values()
     callers.remember(credential, MIRA)
-    assert callers.look_up(head(later), "198.51.100.1") == (MIRA, credential)
+    assert callers.look_up(head(later), "198.51.100.1") == (MIRA, credentials)
     assert "secret" not in repr(callers.__dict__)
 
 
@@ -55,9 +61,7 @@ def test_a_caller_that_the_app_recognised_is_known_by_their_next_request(
     ],
 )
 def test_nobody_else_is_taken_for_them(callers: KnownCallers, other: str) -> None:
-    _, credential = callers.look_up(head("Cookie: session=payload.t1.s1"), PEER)
-    assert credential is not None
-    callers.remember(credential, MIRA)
+    callers.remember(session_of(callers, SESSION), MIRA)
     assert callers.look_up(head(other), PEER)[0].group == f"address {PEER}"
 
 
@@ -76,7 +80,7 @@ def test_made_up_keys_share_what_their_address_has(callers: KnownCallers) -> Non
         (2, ["X-Forwarded-For: 198.51.100.9", "X-Forwarded-For: 203.0.113.1"], "198.51.100.9"),
         (2, ["X-Forwarded-For: 203.0.113.1"], PEER),
         (1, [], PEER),
-        (1, ["X-Forwarded-For: 2001:db8:1:2:3:4:5:6"], "2001:db8:1:2::/64"),
+        (1, ["X-Forwarded-For: 2001:db8:1:2:3:4:5:6"], "2001:db8:1::/48"),
         (1, ["X-Forwarded-For: ::ffff:203.0.113.1"], "203.0.113.1"),
         (1, ["X-Forwarded-For: 1:2"], "1:2"),
     ],
@@ -92,9 +96,41 @@ def test_the_caller_that_was_away_for_longest_is_forgotten_first(
     monkeypatch.setattr(known_callers, "MAX_KNOWN", 2)
     requests = [head(f"Authorization: Bearer {number}") for number in range(3)]
     for number, request in enumerate(requests):
-        _, credential = callers.look_up(request, PEER)
-        assert credential is not None
-        callers.remember(credential, Requester("partner a", str(number)))
+        _, credentials = callers.look_up(request, PEER)
+        callers.remember(credentials[Credential.KEY], Requester("partner a", str(number)))
         callers.look_up(requests[0], PEER)
     known = [callers.look_up(request, PEER)[0].group for request in requests]
     assert known == ["partner a", f"address {PEER}", "partner a"]
+
+
+def test_what_a_proxy_adds_to_the_requests_of_everybody_makes_nobody_known(callers: KnownCallers) -> None:
+    """A proxy that asks for a password may pass it on, with the session of each member."""
+    password = "Authorization: Basic dGVhbTpwYXNzd29yZA=="
+    callers.remember(session_of(callers, password, SESSION), MIRA)
+    assert callers.look_up(head(password, SESSION), PEER)[0] == MIRA
+    visitor = callers.look_up(head(password, "Cookie: session=another.t1.s1"), PEER)[0]
+    another = callers.look_up(head(password), PEER)[0]
+    assert visitor.group == another.group == f"address {PEER}"
+    assert visitor.name != another.name
+
+
+def test_a_made_up_key_hides_no_member(callers: KnownCallers) -> None:
+    callers.remember(session_of(callers, SESSION), MIRA)
+    assert callers.look_up(head("Authorization: Bearer made-up", SESSION), PEER)[0] == MIRA
+
+
+def test_whoever_is_not_recognised_any_more_uses_the_share_of_nobody(callers: KnownCallers) -> None:
+    """A key that was revoked because it leaked must not take the threads of its partner."""
+    credential = session_of(callers, SESSION)
+    callers.remember(credential, MIRA)
+    callers.remember(credential, None)
+    callers.remember(credential, None)
+    assert callers.look_up(head(SESSION), PEER)[0].group == f"address {PEER}"
+
+
+def test_a_caller_is_known_for_some_minutes(callers: KnownCallers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that ended, with requests whose views look at no key."""
+    callers.remember(session_of(callers, SESSION), MIRA)
+    monkeypatch.setattr(known_callers, "KNOWN_SECONDS", -1.0)
+    assert callers.look_up(head(SESSION), PEER)[0].group == f"address {PEER}"
+    assert not callers.__dict__["_known"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from app.data.extensions import db
 from app.data.models.partner import Partner
 from app.limits import thread_budgets
 from app.storage.embedded_server import StorageAccess
+from tests.app.runtime.processes import tree
 from tests.app.runtime.test_serving import Server
 from tests.app.uploads.raw.live import STUDIO, Gunicorn, World, world_on_sqlite
 from tests.conftest import ROOT, bearer
@@ -152,6 +154,10 @@ class Client:
     def answer(self) -> bytes:
         return b"".join(iter(lambda: self._socket.recv(65536), b""))
 
+    def reset(self) -> None:
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._socket.close()
+
 
 def test_whoever_uses_their_share_waits_and_others_pass_them(tmp_path: Path) -> None:
     """Beyond its share a request has no thread; after ten seconds it is refused, and says why."""
@@ -163,8 +169,11 @@ def test_whoever_uses_their_share_waits_and_others_pass_them(tmp_path: Path) -> 
         for client in flooding:
             client.ask("/until-stopping")
         server.begins("/until-stopping", share)
-        over = Client(server, first)
+        gone, over = Client(server, first), Client(server, first)
+        gone.ask("/gone")
         over.ask("/late")
+        gone.reset()
+        workers = tree(server.process.pid)
         other = Client(server, second)
         other.ask("/")
         assert other.answer().endswith(b"here")
@@ -173,6 +182,7 @@ def test_whoever_uses_their_share_waits_and_others_pass_them(tmp_path: Path) -> 
         assert refused.startswith(b"HTTP/1.1 503 ")
         assert b"\r\nRetry-After: 5\r\n" in refused
         assert b"At most 16 of your requests are answered at the same time" in refused
+        assert tree(server.process.pid) == workers, "a client that was gone ended no worker"
         over = Client(server, first)
         over.ask("/next")
         server.process.terminate()

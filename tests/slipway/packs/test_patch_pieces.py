@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from array import array
 
 from slipway.packs.chunk_lookup import ChunkLookup
@@ -50,3 +51,12 @@ def test_a_long_new_part_is_divided_and_each_piece_tried_beside_both_ends() -> N
     first, second = pieces_between([*range(60)], [*range(10), *range(100, 116), *range(50, 60)])
     assert 10 in first.base
     assert 49 in second.base
+
+
+def test_pieces_between_the_ends_of_a_long_file_are_made_in_seconds() -> None:
+    """A hostile file: each new chunk stands between the first old one and the last."""
+    count = 8000
+    new = [name for number in range(count) for name in (0, count + number, count - 1)]
+    began = time.process_time()
+    assert len(pieces_between([*range(count)], new)) == count
+    assert time.process_time() - began < 10, "each piece looks at all of the old file"

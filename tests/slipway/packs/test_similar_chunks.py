@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 
 import pytest
 
 from slipway.packs.chunk_content import ChunkContent, LocalContent, PackContent
 from slipway.packs.format.chunk_places import ChunkPlaces
+from slipway.packs.making import patch_trials
 from slipway.packs.making.build_writing import OlderBuild, make_patch_from_chunks
 from slipway.packs.making.cutting import ENTRY_MARKER
 from slipway.packs.making.patch_making import make_records
@@ -162,3 +164,37 @@ def test_a_lost_pack_is_read_once() -> None:
     similar.search(lost, ((chunk, chunk) for chunk in range(20)))
     assert lost.reads == 1
     assert list(similar.found(marks)) == []
+
+
+class SmallFiles:
+    """The content of an old build whose files have 600 bytes each."""
+
+    def __init__(self, content: bytes) -> None:
+        self._files = [content[start : start + 600] for start in range(0, len(content), 600)]
+        self.numbers = range(len(self._files))
+
+    def read(self, chunk: int) -> memoryview:
+        return memoryview(self._files[chunk])
+
+
+def test_a_build_of_very_small_files_is_found_in_seconds() -> None:
+    """A hostile one: thousands of files, each with marks of one new file of 8 MiB."""
+    content, similar = noise(8 * 2**20, 7), SimilarChunks()
+    files = SmallFiles(content)
+    marks = similar.seek(content)
+    similar.search(files, ((chunk, chunk) for chunk in files.numbers))
+    began = time.process_time()
+    found = list(similar.found(marks))
+    assert len(found) > 7_000
+    assert time.process_time() - began < 10, "each that is found makes the next one slower"
+
+
+@pytest.mark.parametrize("limit", ["MAX_TRIED_BASE_BYTES", "MAX_TRIED_PIECES"])
+@pytest.mark.parametrize("most", [0, 2**30])
+def test_only_so_many_pieces_are_tried_beside_only_so_many_old_bytes(
+    first: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    """What is not tried comes with the pack."""
+    monkeypatch.setattr(patch_trials, limit, most)
+    _, sent = updated(tmp_path, {"game/chapter.rpy": translated(script(1)).encode()}, first)
+    assert (sent > 20_000) is (most == 0)
