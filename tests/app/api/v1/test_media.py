@@ -151,13 +151,13 @@ def test_when_all_places_are_taken_the_answer_says_when_to_come_again(
 def test_one_place_on_the_network_has_half_of_the_places(
     client: FlaskClient, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One customer has all addresses of an IPv6 network."""
+    """One customer has all networks of an IPv6 site."""
     monkeypatch.setattr(thread_budgets.images, "limit", 2)
 
     def read(reader: str) -> TestResponse:
         return client.get(address, buffered=False, environ_overrides={"REMOTE_ADDR": reader})
 
-    first, second, other = (read(f"2001:db8:1:{host}") for host in ("2::1", "2::2", "3::1"))
+    first, second, other = (read(f"2001:db8:{host}") for host in ("1:2::1", "1:3::1", "2:2::1"))
     assert [first.status_code, second.status_code, other.status_code] == [200, 503, 200]
     assert "Your address uses 1 of the 2 places for images that are being sent" in second.text
     for answer in (first, second, other):
