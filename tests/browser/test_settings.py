@@ -70,7 +70,7 @@ def test_a_key_is_made_used_rolled_and_revoked(
     page = sign_in(cast.starlight.owner)
     effort.begin(page)
     page.get_by_role("link", name="Settings", exact=True).first.click()
-    page.get_by_role("link", name="API keys").click()
+    page.get_by_role("link", name="API keys", exact=True).click()
     first = make_key(page, "Release pipeline")
     expect(page.get_by_role("heading", name="Copy the new key for Build farm now")).to_be_focused()
     page.locator(".shown-once .copy").click()

@@ -88,7 +88,8 @@ class Slipway:
         return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def variables(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLIPWAY_", "XDG_"))}
+        own = ("SLIPWAY_", "XDG_", "TMPDIR")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         folders = {f"XDG_{kind.upper()}_HOME": str(self.home / kind) for kind in ("config", "cache")}
         found: dict[str, str | None] = {**kept, "HOME": str(self.home), **folders, **self.environment}
         return {name: value for name, value in found.items() if value is not None}
