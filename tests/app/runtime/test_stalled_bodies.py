@@ -109,7 +109,8 @@ def test_others_are_served_while_sixty_connections_stall(
             statuses = {int(answer.split()[1]) for answer in answers}
             assert statuses <= {200, 201, 204, 302, 400, 404, 409, 429}
             if call.call.body:
-                assert statuses <= {400, 429}, "of a body that did not come nothing is used"
+                # 404: the upload of the calls for uploads without a game has one.
+                assert statuses <= {400, 404, 429}, "of a body that did not come nothing is used"
             # Of a machine that other tests keep busy no call can be expected to be faster than without the stalled.
             assert slowest < max(1, 3 * usual), f"another partner's call took {slowest:.2f} s"
             # Some seconds for sixty answers, beside whatever else this machine does.
