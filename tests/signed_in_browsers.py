@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import urllib3
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from flask.testing import FlaskClient
@@ -25,6 +28,22 @@ def find_account(email: str, password: str, address: str = ADDRESS) -> Member | 
 def sign_in_browser(member: Member, address: str = ADDRESS) -> str:
     """Sign the member in from another browser. Returns the token of its cookie."""
     return begin_sign_in(member, address, "Firefox on Linux")[1]
+
+
+def sign_in_by_form(http: urllib3.PoolManager, address: str, email: str, password: str) -> str:
+    """The Set-Cookie header of somebody who sends the form of the server at `address`."""
+    page = http.request("GET", f"{address}/sign-in")
+    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.data.decode())
+    assert token
+    answer = http.request_encode_body(
+        "POST",
+        f"{address}/sign-in",
+        fields={"email": email, "password": password, "csrf_token": token[1]},
+        encode_multipart=False,
+        headers={"Cookie": page.headers["Set-Cookie"].partition(";")[0]},
+    )
+    assert answer.status == 303, re.sub(r"<[^>]*>|\s+", " ", answer.data.decode())
+    return answer.headers["Set-Cookie"]
 
 
 def is_signed_in(token: str) -> bool:

@@ -17,6 +17,7 @@ from app.data.models.partner import Member
 from app.storage import part_writer
 from tests.app.web.conftest import six_servers
 from tests.browser.effort import Effort
+from tests.conftest import PASSWORD
 from tests.live_server import LiveServer
 from tests.running_workers import running_workers
 from tests.signed_in_browsers import begin_session
@@ -139,3 +140,13 @@ def sign_in(app: Flask, site: LiveServer, page: Page) -> Callable[[str], Page]:
         return page
 
     return enter
+
+
+def enter_through_form(page: Page, email: str, path: str) -> Page:
+    """Sign in with the form, on the way to `path`."""
+    page.goto(f"/sign-in?next={path}")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"**{path}")
+    return page

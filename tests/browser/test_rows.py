@@ -7,9 +7,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.app.web import fleet_scenes, scenes
 from tests.app.web.conftest import ONE_DATABASE
-from tests.browser.conftest import with_fonts
+from tests.browser.conftest import enter_through_form, with_fonts
 from tests.browser.test_axe import findings
-from tests.conftest import PASSWORD, Cast
+from tests.conftest import Cast
 from tests.live_server import LiveServer
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
@@ -72,15 +72,6 @@ def fleet(cast: Cast, six_servers: list[str]) -> None:
     scenes.servers_report(silent=["srv-06"])
 
 
-def enter(page: Page, email: str, path: str) -> Page:
-    page.goto(f"/sign-in?next={path}")
-    page.get_by_label("Email").fill(email)
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(f"**{path}")
-    return page
-
-
 def lit(page: Page, row: str) -> bool:
     """Whether the first such row looks different under the pointer."""
     ground = "row => getComputedStyle(row).backgroundColor"
@@ -96,7 +87,7 @@ def test_every_row_with_a_page_is_its_link_and_no_other_row_lights_up(
     page: Page, cast: Cast, fleet: None, who: str
 ) -> None:
     email, paths = (cast.starlight.owner, PARTNER_PAGES) if who == "partner" else (cast.operator, OPERATOR_PAGES)
-    enter(page, email, paths[0])
+    enter_through_form(page, email, paths[0])
     seen: list[str] = []
     for path in paths:
         page.goto(path)
@@ -114,7 +105,7 @@ def test_every_row_with_a_page_is_its_link_and_no_other_row_lights_up(
 def test_a_build_opens_from_its_whole_row_and_its_controls_do_their_own_thing(
     page: Page, context: BrowserContext, cast: Cast, fleet: None, complaints: list[str]
 ) -> None:
-    enter(page, cast.starlight.owner, GARDEN)
+    enter_through_form(page, cast.starlight.owner, GARDEN)
     row = page.locator("#b3")
     link = row.get_by_role("link", name="Build 3", exact=True)
     build = f"**{GARDEN}/builds/3"
@@ -160,7 +151,7 @@ def test_a_build_opens_from_its_whole_row_and_its_controls_do_their_own_thing(
 def test_operators_rows_open_and_their_boxes_and_marks_do_their_own_thing(
     page: Page, cast: Cast, fleet: None, complaints: list[str]
 ) -> None:
-    enter(page, cast.operator, "/operator/attention?show=all")
+    enter_through_form(page, cast.operator, "/operator/attention?show=all")
     row = page.locator("#attention-srv-02 tr")
     box = row.get_by_role("checkbox")
     row.locator(".choose").click(position={"x": 3, "y": 3}, force=True)
@@ -185,7 +176,7 @@ def test_operators_rows_open_and_their_boxes_and_marks_do_their_own_thing(
 
 def test_a_row_opens_without_a_script(chromium: Browser, site: LiveServer, cast: Cast, fleet: None) -> None:
     context = chromium.new_context(base_url=site.url, java_script_enabled=False)
-    page = enter(context.new_page(), cast.starlight.owner, "/games")
+    page = enter_through_form(context.new_page(), cast.starlight.owner, "/games")
     page.locator("#game-paper-lanterns .status-column").click(force=True)
     page.wait_for_url("**/games/paper-lanterns")
     page.locator("#b1 .size").click(force=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import pytest
@@ -16,7 +17,7 @@ from tests.app.fleet.acting import FleetAgent
 from tests.app.runtime.processes import wait_until
 from tests.app.web import fleet_scenes, scenes
 from tests.app.web.conftest import ONE_DATABASE
-from tests.browser.conftest import wait_for_announcement, with_fonts
+from tests.browser.conftest import enter_through_form, wait_for_announcement, with_fonts
 from tests.browser.test_axe import LOOKS, findings
 from tests.conftest import CAST, PASSWORD, Cast
 from tests.live_server import LiveServer
@@ -52,15 +53,7 @@ def fleet(cast: Cast, six_servers: list[str]) -> str:
 def enter(page: Page) -> Callable[[str, str], Page]:
     """`enter(email, path)`: the page at `path`, signed in, with its stream open."""
 
-    def go(email: str, path: str) -> Page:
-        page.goto(f"/sign-in?next={path}")
-        page.get_by_label("Email").fill(email)
-        page.get_by_label("Password", exact=True).fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url(f"**{path}")
-        return page
-
-    return go
+    return partial(enter_through_form, page)
 
 
 Enter = Callable[[str, str], Page]

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from tests.app.runtime.processes import wait_until
 from tests.conftest import run_sql
 from tests.deploy.walkthrough import OWNER, PAGE, PASSWORD, Machine, blocks, followed
 from tests.game_archives import big_archive
+from tests.signed_in_browsers import sign_in_by_form
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(600)]
 PARTS_BYTES = 40 * 1024**2  # several parts
@@ -125,19 +125,9 @@ def test_live_pages_are_not_buffered(machine: Machine, key: str, http: urllib3.P
 
 def _sign_in(machine: Machine, http: urllib3.PoolManager) -> str:
     """The cookie of the owner that the page created."""
-    page = http.request("GET", f"{machine.url}/sign-in")
-    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.data.decode())
-    assert token
-    answer = http.request_encode_body(
-        "POST",
-        f"{machine.url}/sign-in",
-        fields={"email": OWNER, "password": PASSWORD, "csrf_token": token[1]},
-        encode_multipart=False,
-        headers={"Cookie": page.headers["Set-Cookie"].partition(";")[0]},
-    )
-    assert answer.status == 303, re.sub(r"<[^>]*>|\s+", " ", answer.data.decode())
-    assert "Secure" in answer.headers["Set-Cookie"]
-    return answer.headers["Set-Cookie"].partition(";")[0]
+    cookie = sign_in_by_form(http, machine.url, OWNER, PASSWORD)
+    assert "Secure" in cookie
+    return cookie.partition(";")[0]
 
 
 def test_only_the_bucket_of_storage_is_public(machine: Machine, http: urllib3.PoolManager) -> None:

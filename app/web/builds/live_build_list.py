@@ -13,7 +13,7 @@ from app.data.models.game import Game
 from app.topics.names import game_topic
 from app.web.builds.build_rows import BUILD_SORTS, BUILDS_PER_PAGE, BuildLines, count_note, list_build_lines
 from app.web.lists.list_address import ActiveFilter, ListAddress, quoted
-from app.web.live.live_parts import RenderedParts, render_part
+from app.web.live.live_parts import GAME_GONE, RenderedParts, render_part
 
 # Filters by status: key in the address -> label.
 BUILD_FILTERS = {
@@ -28,7 +28,7 @@ BUILD_FILTERS = {
 class BuildListSubject:
     """One page of a game's builds, for members that may write or not."""
 
-    gone: ClassVar[str] = "This game no longer exists."
+    gone: ClassVar[str] = GAME_GONE
 
     game_id: str
     may_write: bool

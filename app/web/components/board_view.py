@@ -23,7 +23,7 @@ from app.web.frame.formats import Moment, Phrase, counted
 from app.web.images.tab_counts import tab_counts
 from app.web.lists.filter_links import FilterLink
 from app.web.lists.list_address import ActiveFilter, ListAddress, quoted
-from app.web.live.live_parts import Part, RenderedParts, render_part
+from app.web.live.live_parts import GAME_GONE, Part, RenderedParts, render_part
 
 # Cards shown per section on the board. The pages of one section show all.
 CARDS_PER_DECK = 5
@@ -62,7 +62,7 @@ class RevisionBar:
 class BoardSubject:
     """The components of a revision at an address."""
 
-    gone: ClassVar[str] = "This game no longer exists."
+    gone: ClassVar[str] = GAME_GONE
 
     game_id: str
     may_write: bool

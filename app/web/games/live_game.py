@@ -9,14 +9,14 @@ from flask import Flask
 
 from app.topics.names import game_topic
 from app.web.games.game_view import GameView, game_view
-from app.web.live.live_parts import Part, RenderedParts
+from app.web.live.live_parts import GAME_GONE, Part, RenderedParts
 
 
 @dataclass(frozen=True)
 class GameSubject:
     """A game's page, for members that may write or not. `page`: of its servers, from 1."""
 
-    gone: ClassVar[str] = "This game no longer exists."
+    gone: ClassVar[str] = GAME_GONE
 
     game_id: str
     may_write: bool

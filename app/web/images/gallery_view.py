@@ -20,7 +20,7 @@ from app.web.frame.image_tags import Picture, picture
 from app.web.images.gallery_filters import USE_FILTERS
 from app.web.images.tab_counts import tab_counts
 from app.web.lists.list_address import ActiveFilter, ListAddress, quoted
-from app.web.live.live_parts import RenderedParts, render_part
+from app.web.live.live_parts import GAME_GONE, RenderedParts, render_part
 
 IMAGES_PER_PAGE = 50
 USE_LABELS = {"": "All", "yes": "In use", "no": "Not used"}
@@ -59,7 +59,7 @@ class QuotaWords:
 class GallerySubject:
     """The page of a game's images at an address. `app_name`: of the app in the address, or ""."""
 
-    gone: ClassVar[str] = "This game no longer exists."
+    gone: ClassVar[str] = GAME_GONE
 
     game_id: str
     address: ListAddress

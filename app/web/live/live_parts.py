@@ -104,6 +104,10 @@ class RenderedParts:
         return f"<title>{escape(shown(self.title))}</title>"
 
 
+GAME_GONE = "This game no longer exists."
+"""Of subjects that are part of a game."""
+
+
 class Subject(Protocol):
     """The live content of a page. Equal subjects share one rendering, so its fields hold all that differs by reader."""
 

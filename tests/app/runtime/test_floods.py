@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +31,7 @@ from tests.app.uploads.raw.live import STUDIO, Gunicorn, World, world_on_sqlite
 from tests.app.uploads.raw.sending import RawUpload
 from tests.conftest import bearer
 from tests.game_archives import game_archive
+from tests.signed_in_browsers import sign_in_by_form
 
 pytestmark = pytest.mark.slow
 LONGEST = 2.0  # seconds; the promise
@@ -89,18 +89,7 @@ class Person:
 
     def _sign_in(self, email: str) -> str:
         http = urllib3.PoolManager(retries=False, timeout=20)
-        page = http.request("GET", f"{self._address}/sign-in")
-        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.data.decode())
-        assert token
-        answer = http.request_encode_body(
-            "POST",
-            f"{self._address}/sign-in",
-            fields={"email": email, "password": PASSWORD, "csrf_token": token[1]},
-            encode_multipart=False,
-            headers={"Cookie": page.headers["Set-Cookie"].partition(";")[0]},
-        )
-        assert answer.status == 303, answer.data
-        return answer.headers["Set-Cookie"].partition(";")[0]
+        return sign_in_by_form(http, self._address, email, PASSWORD).partition(";")[0]
 
     def is_served(self, times: int = 4) -> None:
         """A page, a call and an upload, several times, each on a new connection."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import struct
 import subprocess
@@ -24,6 +23,7 @@ from tests.app.runtime.processes import tree
 from tests.app.runtime.test_serving import Server
 from tests.app.uploads.raw.live import STUDIO, Gunicorn, World, world_on_sqlite
 from tests.conftest import ROOT, bearer
+from tests.signed_in_browsers import sign_in_by_form
 
 pytestmark = pytest.mark.slow
 PASSWORD = "correct horse battery staple"
@@ -53,19 +53,8 @@ def signed_in(world: World, gunicorn: Gunicorn, email: str, partner_id: str) -> 
     """The `Cookie` header of a new member."""
     with world.app.app_context():
         create_member(db.session.get_one(Partner, partner_id), email, "Mira", "owner", PASSWORD, STUDIO)
-    page = urllib3.request("GET", f"{gunicorn.address}/sign-in", retries=False)
-    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.data.decode())
-    assert token
     with urllib3.PoolManager(retries=False, timeout=60) as http:
-        answer = http.request_encode_body(
-            "POST",
-            f"{gunicorn.address}/sign-in",
-            fields={"email": email, "password": PASSWORD, "csrf_token": token[1]},
-            encode_multipart=False,
-            headers={"Cookie": page.headers["Set-Cookie"].partition(";")[0]},
-        )
-    assert answer.status == 303, answer.data
-    return answer.headers["Set-Cookie"].partition(";")[0]
+        return sign_in_by_form(http, gunicorn.address, email, PASSWORD).partition(";")[0]
 
 
 @pytest.fixture(scope="module")

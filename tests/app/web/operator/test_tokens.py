@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -251,6 +252,27 @@ def address(app: Flask) -> Iterator[str]:
     site.stop()
 
 
+@contextmanager
+def typed(script: str, cwd: Path | None = None) -> Iterator[None]:
+    """Within the block, bash does what is in the script. It reads it from its standard input, as what somebody types.
+    The block begins when the agent of srv-04 has reported."""
+    shell = subprocess.Popen(["bash"], cwd=cwd, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert shell.stdin
+    shell.stdin.write(script)
+    shell.stdin.close()
+
+    def reported() -> bool:
+        found = server("srv-04")
+        return bool(found and found.last_report_at)
+
+    try:
+        wait_until(reported, 30, "the agent reports")
+        yield
+    finally:
+        shell.terminate()
+        shell.wait(10)
+
+
 def test_the_command_starts_an_agent_and_its_token_is_in_no_command_line(
     operator: Visitor, cast: Cast, address: str, tmp_path: Path
 ) -> None:
@@ -270,27 +292,13 @@ def test_the_command_starts_an_agent_and_its_token_is_in_no_command_line(
         .replace("/srv/games", str(tmp_path / "games"))
         .replace("http://localhost", address)
     )
-    # bash reads the line from its standard input, as it does what somebody types.
-    shell = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert shell.stdin
-    shell.stdin.write(f"{line}\n")
-    shell.stdin.close()
-    try:
-
-        def reported() -> bool:
-            found = server("srv-04")
-            return bool(found and found.last_report_at)
-
-        wait_until(reported, 30, "the agent reports")
+    with typed(f"{line}\n"):
         assert token_file.stat().st_mode & 0o777 == 0o600
         assert token_file.read_text().strip() == token
         lines = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
         assert any(str(token_file) in line for line in lines), "the agent runs"
         assert not any(token in argument for line in lines for argument in line)
         assert "Healthy" in operator.get("/operator/servers/srv-04").text
-    finally:
-        shell.terminate()
-        shell.wait(10)
 
 
 def test_the_commands_of_the_trial_run_an_agent_in_an_empty_folder(
@@ -301,19 +309,6 @@ def test_the_commands_of_the_trial_run_an_agent_in_an_empty_folder(
     assert lines[:2] == ["python3 -m venv slipway", f"slipway/bin/pip install ./{wheel_name()}"]
     (tmp_path / "slipway").symlink_to(AGENT.parents[1])
     script = "\n".join(lines[2:]).replace("http://localhost", address)
-    shell = subprocess.Popen(["bash"], cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert shell.stdin
-    shell.stdin.write(script.replace("slipway/bin/slipway-agent", "exec slipway/bin/slipway-agent"))
-    shell.stdin.close()
-    try:
-
-        def reported() -> bool:
-            found = server("srv-04")
-            return bool(found and found.last_report_at)
-
-        wait_until(reported, 30, "the agent reports")
+    with typed(script.replace("slipway/bin/slipway-agent", "exec slipway/bin/slipway-agent"), tmp_path):
         assert (tmp_path / "agent.token").stat().st_mode & 0o777 == 0o600
         assert (tmp_path / "games").is_dir()
-    finally:
-        shell.terminate()
-        shell.wait(10)
