@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +30,18 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)
 HEARTBEAT_SECONDS = 1.0
 IDLE_HEARTBEATS = 5  # without progress, every fifth heartbeat is written
+
+
+def patient_claim(claim: Callable[[], bool], seconds: float) -> bool:
+    """Try to claim until it succeeds, for so many seconds at most. `claim` is one transaction. Whether it succeeded."""
+    deadline = time.monotonic() + seconds
+    while not claim():
+        free_connection()
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    free_connection()
+    return True
 
 
 class ClaimLost(Refusal):

@@ -15,6 +15,7 @@ from app.data.models.pack import BuildPack
 from app.maintenance.expected_objects import pack_objects
 from app.maintenance.object_prefixes import PACKS
 from app.packing.pack_removal import NamedObject, free_packs
+from app.packing.update_claims import remove_abandoned_updates
 from app.storage.bucket import OpenMultipart, StoredObject, bucket
 
 
@@ -53,6 +54,7 @@ def sweep_packs(young: timedelta) -> PackSweepResult:
     result = PackSweepResult()
     removed = free_packs()
     result.freed = len({found.key for found in removed if found.key.endswith("/pack")})
+    remove_abandoned_updates()
     before = now() - young
     orphans, transfers = _orphans()
     old = [found for found in orphans if found.modified < before]

@@ -212,8 +212,8 @@ def finish(claim: PackClaim, made: BuildPack, updates: Sequence[PackUpdate]) -> 
 def add_updates(session: Session, updates: Sequence[PackUpdate], *, named: bool = False) -> Sequence[PackUpdate]:
     """Add rows of updates between builds that both have a pack, unless there is one. Returns those that were added.
 
-    `named`: the row of the pack must still name the folder of the update. Otherwise another worker, who makes an update
-    to the same build, took it for that of a dead one and removed its objects."""
+    `named`: the row of the pack must still name the folder of the update. Otherwise this worker was frozen, another one
+    took it for dead, and its objects are removed."""
     added: list[PackUpdate] = []
     for found in updates:
         ends = [found.build_id, found.from_build_id]
@@ -231,7 +231,7 @@ def add_updates(session: Session, updates: Sequence[PackUpdate], *, named: bool 
         row = insert_on_conflict(session, PackUpdate).values(values).on_conflict_do_nothing()
         for pack in packs:
             if pack.update_folder == found.folder:
-                pack.update_folder = None
+                pack.update_folder = pack.update_claimed_until = None
         if session.scalars(row.returning(PackUpdate.build_id)).all():
             added.append(found)
     return added

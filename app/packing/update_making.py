@@ -12,16 +12,16 @@ from sqlalchemy.orm import aliased
 
 from app.data.database import announce, free_connection, writing
 from app.data.extensions import db
-from app.data.models.base import new_id
 from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack, PackUpdate
 from app.data.models.server import Replica, Server
 from app.packing.due_packs import NEWEST_PACKED
 from app.packing.pack_claims import add_updates
 from app.packing.pack_reading import StoredChunks, StoredIndex, read_index
-from app.packing.pack_removal import discard_pack, remove_folder
+from app.packing.pack_removal import discard_pack
 from app.packing.pack_topics import topics_of
 from app.packing.pack_writing import store
+from app.packing.update_claims import update_folder
 from app.process.crash_points import crash_point
 from app.storage.objects import ObjectMissing
 from slipway.packs.format.index_transfer import compress_index, reference_to
@@ -72,7 +72,8 @@ def due_updates() -> Sequence[tuple[str, str]]:
 
 def make_update(build_id: str, from_build_id: str, *, cancelled: Cancelled, with_patch: bool = True) -> bool:
     """Make an update from the two stored packs. False if one of them is not ready, or was damaged: then it is
-    discarded, to be made again. Repeatable. Raises StorageError, and TransferCancelled."""
+    discarded, to be made again. Repeatable. Raises StorageError, Unavailable if other workers do not come to an end,
+    and TransferCancelled."""
 
     def check() -> None:
         if cancelled():
@@ -92,30 +93,15 @@ def make_update(build_id: str, from_build_id: str, *, cancelled: Cancelled, with
         old_chunks = StoredChunks(old.index, old_pack.pack_key, cancelled)
         older = OlderBuild(old.index, old.encoded, old_chunks)
         patch = make_patch_from_chunks(new_chunks, new.index, new.encoded, older, check)
-    made = PackUpdate(build_id=build_id, from_build_id=from_build_id, folder=f"packs/{new_id('update')}")
-    _name_folder(build_id, made.folder)
     objects = UpdateObjects(compress_index(new.encoded, old.encoded, check), patch)
-    store_update(made, new_pack.index_bytes, new, old, objects)
-    with writing() as session:
-        added = add_updates(session, [made], named=True)
-        if added:
-            announce(*topics_of(session, build_id))
-    free_connection()
-    if not added:  # another worker was first, or makes another update to this build
-        remove_folder(made.folder)
+    with update_folder(build_id) as folder:
+        made = PackUpdate(build_id=build_id, from_build_id=from_build_id, folder=folder)
+        store_update(made, new_pack.index_bytes, new, old, objects)
+        with writing() as session:
+            if add_updates(session, [made], named=True):
+                announce(*topics_of(session, build_id))
+        free_connection()
     return True
-
-
-def _name_folder(build_id: str, folder: str) -> None:
-    """Let the row name the folder, so that no sweep takes its objects for garbage. Those of an attempt whose process
-    died are removed."""
-    with writing() as session:
-        row = session.get(BuildPack, build_id, with_for_update=True, populate_existing=True)
-        abandoned = row.update_folder if row is not None else None
-        if row is not None:
-            row.update_folder = folder
-    free_connection()
-    remove_folder(abandoned)
 
 
 def _ready_packs(build_ids: Sequence[str]) -> dict[str, tuple[BuildPack, Build]]:

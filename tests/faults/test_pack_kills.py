@@ -233,6 +233,6 @@ def test_killed_while_an_update_is_stored(apart: World, studio: Studio) -> None:
     assert subprocess.run(command, cwd=ROOT, env=environment, check=False, timeout=60).returncode == -9
     with apart.app.app_context():
         assert check().orphans == [], "the row names the folder in which it is stored"
-        make_due_packs()
+        make_due_packs()  # waits for the lease of the dead process
     assert updates_of(apart, studio.slug) >= {(2, 1)}
     nothing_is_left(apart)

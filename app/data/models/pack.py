@@ -48,6 +48,7 @@ class BuildPack(Base):
     index_size: Mapped[int] = mapped_column(BigInteger, default=0)  # of the uncompressed table
     made_at: Mapped[datetime | None]
     update_folder: Mapped[str | None] = mapped_column(String(100))  # in which a worker stores an update to it now
+    update_claimed_until: Mapped[datetime | None]  # by that worker
 
     build: Mapped[Build] = relationship(lazy="raise")
     updates: Mapped[list[PackUpdate]] = relationship(

@@ -8,7 +8,6 @@ part. Also, the address of a part ends with its transfer; the address of an obje
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from datetime import timedelta
 
 from sqlalchemy import select, update
 
+from app.data.claims import patient_claim
 from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.heartbeat import heartbeat
@@ -128,11 +128,8 @@ def _only_join(staged_id: str) -> Iterator[str]:
     of 0 bytes in the embedded storage: the second call empties the file that the first one has joined, just before the
     first one puts it into place."""
     token = new_id("joiner")
-    deadline = time.monotonic() + _JOIN_PATIENCE
-    while not _claim_join(staged_id, token):
-        if time.monotonic() > deadline:
-            raise _joined_elsewhere()
-        time.sleep(0.05)
+    if not patient_claim(lambda: _claim_join(staged_id, token), _JOIN_PATIENCE):
+        raise _joined_elsewhere()
     # A process that was frozen for longer than the lease must neither extend nor end the lease of the next one.
     mine = update(StagedAsset).where(StagedAsset.id == staged_id, StagedAsset.joiner == token)
     try:
@@ -155,7 +152,6 @@ def _claim_join(staged_id: str, token: str) -> bool:
         is_free = row is None or row.joined_until is None or row.joined_until < now()
         if row is not None and is_free:
             row.joiner, row.joined_until = token, now() + _JOIN_LEASE
-    free_connection()
     return is_free
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import current_app
+from sqlalchemy import update
 
 from app.catalog.releasing import release
-from app.data.database import free_connection
+from app.data.database import free_connection, writing
+from app.data.models.base import now
 from app.data.models.game import Build
-from app.maintenance.build_sweep import check
-from app.packing import pack_making, update_making
+from app.data.models.pack import BuildPack
+from app.maintenance.build_sweep import check, sweep
+from app.packing import pack_making, update_claims, update_making
 from app.packing.pack_making import make_pack
 from app.packing.pack_removal import discard_pack
 from app.packing.pack_work import make_due_packs
 from app.packing.transfers import known_transfers, transfer_between
-from app.packing.update_making import due_updates, make_update, store_update
+from app.packing.update_making import due_updates, make_update
+from app.refusals import Unavailable
 from app.storage.bucket import StorageError, bucket
 from app.storage.objects import ObjectMissing
 from tests.app.fleet.acting import STUDIO, FleetAgent, held
@@ -140,44 +148,123 @@ def test_a_transfer_is_measured_once_and_is_what_servers_use(
     assert planned(agent, second)["pack"]["updates"][0]["bytes"] == measured.transfer_bytes
 
 
+def interrupt_storing(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
+    """Call `meanwhile` when the objects of the next update are stored, before its row is added."""
+
+    def stored(point: str) -> None:
+        monkeypatch.undo()
+        meanwhile()
+
+    monkeypatch.setattr(update_making, "crash_point", stored)
+
+
+def expire_claims() -> None:
+    """As if the workers had been frozen for longer than a lease."""
+    with writing() as session:
+        session.execute(update(BuildPack).values(update_claimed_until=now()))
+    free_connection()
+
+
 def test_of_two_workers_that_make_one_update_the_first_counts(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = studio.publish(FILES), studio.publish(EDITED)
     make_pack(second.id)
     make_pack(first.id)
-    others: list[bool] = []
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # Werkzeug's proxies hide it
 
-    def other_worker(*arguments: Any) -> None:
-        monkeypatch.undo()
-        others.append(make_update(second.id, first.id, cancelled=lambda: False))
-        store_update(*arguments)
+    def other() -> bool:
+        with app.app_context():
+            return make_update(second.id, first.id, cancelled=lambda: False)
 
-    monkeypatch.setattr(update_making, "store_update", other_worker)
-    assert make_update(second.id, first.id, cancelled=lambda: False)
+    with ThreadPoolExecutor(1) as pool:
+        waiting: list[Future[bool]] = []
 
-    assert others == [True]
-    way = update_of(first, second)
-    assert way is not None
-    assert (check().missing, check().orphans) == ([], [])
+        def meanwhile() -> None:
+            waiting.append(pool.submit(other))
+            only_named_objects()
+
+        interrupt_storing(monkeypatch, meanwhile)
+        assert make_update(second.id, first.id, cancelled=lambda: False)
+        way = update_of(first, second)
+        assert way is not None
+        assert waiting[0].result(60)
+
+    again = update_of(first, second)
+    assert again is not None
+    assert again.folder == way.folder
+    only_named_objects()
     assert {way.delta_key, way.patch_key} <= pack_objects_stored().keys()
 
 
-def test_two_workers_may_make_different_updates_to_one_build(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The row names one folder: the worker that comes later takes the other's for that of a dead one."""
+def only_named_objects() -> None:
+    assert (check().missing, check().orphans) == ([], [])
+
+
+def test_an_update_to_a_build_waits_for_another_one_to_it(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third = studio.publish(FILES), studio.publish(EDITED), studio.publish(GROWN)
+    for build in (third, second, first):
+        make_pack(build.id)
+    monkeypatch.setattr(update_claims, "_PATIENCE", timedelta(seconds=0.2))
+    refused: list[str] = []
+
+    def other() -> None:
+        with pytest.raises(Unavailable) as caught:
+            make_update(third.id, first.id, cancelled=lambda: False)
+        refused.append(caught.value.message)
+
+    with monkeypatch.context() as patched:
+        interrupt_storing(patched, other)
+        assert make_update(third.id, second.id, cancelled=lambda: False)
+
+    assert refused == ["Another update to this build is being stored. Try again in a moment."]
+    assert update_of(second, third) is not None
+    assert make_update(third.id, first.id, cancelled=lambda: False)
+    assert update_of(first, third) is not None
+    only_named_objects()
+
+
+def test_a_worker_that_was_frozen_leaves_nothing(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second, third = studio.publish(FILES), studio.publish(EDITED), studio.publish(GROWN)
     for build in (third, second, first):
         make_pack(build.id)
 
-    def other_worker(point: str) -> None:
-        monkeypatch.undo()
+    def other() -> None:
+        expire_claims()
         assert make_update(third.id, first.id, cancelled=lambda: False)
 
-    monkeypatch.setattr(update_making, "crash_point", other_worker)
+    interrupt_storing(monkeypatch, other)
     assert make_update(third.id, second.id, cancelled=lambda: False)
 
     assert update_of(first, third) is not None
-    assert (check().missing, check().orphans) == ([], []), "no row names objects that the other worker removed"
+    only_named_objects()
     assert transfer_between(second, third) is not None, "it can be made again"
-    assert (check().missing, check().orphans) == ([], [])
+    only_named_objects()
+
+
+def test_the_sweep_removes_what_a_worker_left_that_died(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = studio.publish(FILES), studio.publish(EDITED)
+    make_pack(second.id)
+    make_pack(first.id)
+    before = pack_objects_stored()
+
+    class Died(BaseException):
+        """As a kill: nothing is cleared up."""
+
+    def die() -> None:
+        monkeypatch.setattr(update_claims, "_end", lambda *_: None)
+        raise Died
+
+    with monkeypatch.context() as patched:
+        interrupt_storing(patched, die)
+        with pytest.raises(Died):
+            make_update(second.id, first.id, cancelled=lambda: False)
+    left = pack_objects_stored().keys() - before.keys()
+    assert left
+
+    sweep()
+    assert left <= pack_objects_stored().keys(), "another process may still store it"
+    expire_claims()
+    sweep()
+    assert pack_objects_stored() == before
 
 
 def test_an_update_from_a_pack_that_was_freed_meanwhile_leaves_nothing(
