@@ -28,7 +28,7 @@ from app.fleet.history import transfer_hours
 from app.maintenance.expected_objects import build_objects
 from app.maintenance.image_check import check_assets
 from app.maintenance.image_sweep import sweep_assets
-from app.maintenance.object_prefixes import ARCHIVES
+from app.maintenance.object_prefixes import ALL, ARCHIVES
 from app.maintenance.pack_sweep import check_packs, sweep_packs
 from app.process.crash_points import crash_point
 from app.storage.bucket import OpenMultipart, StoredObject, bucket
@@ -207,7 +207,8 @@ def _known_keys() -> set[str]:
 
 def check() -> CheckFindings:
     """Compare rows and objects. Changes nothing. Builds are read before the objects are listed and everything else
-    after, so that new objects are not reported as errors."""
+    after, so that new objects are not reported as errors. Orphans are looked for twice, so that neither are those that
+    are being deleted."""
     builds = build_objects(db.session())
     free_connection()
     listed = list(bucket().objects(ARCHIVES))
@@ -226,5 +227,13 @@ def check() -> CheckFindings:
     result.transfers += packs.transfers
     assets = check_assets()
     result.missing += assets.missing
-    result.orphans += assets.orphans
+    result.orphans = _still_stored([*result.orphans, *assets.orphans])
     return result
+
+
+def _still_stored(orphans: list[StoredObject]) -> list[StoredObject]:
+    """Those that were not just being deleted: rows go first, objects after them."""
+    if not orphans:
+        return []
+    present = {found.key for prefix in ALL for found in bucket().objects(prefix)}
+    return [orphan for orphan in orphans if orphan.key in present]

@@ -16,6 +16,7 @@ from app.accounts.build_quota import build_quota
 from app.config.settings import MIB
 from app.data.claims import ClaimHeartbeat
 from app.data.database import announce, free_connection, insert_on_conflict, writing
+from app.data.extensions import db
 from app.data.models.base import new_id, now
 from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack, PackUpdate
@@ -157,6 +158,14 @@ def cover_pack(claim: PackClaim, size: int) -> int:
 def owns_claim(claim: PackClaim) -> bool:
     """Whether this worker still has the claim: the build was not deleted, and nobody took the work over."""
     return CLAIMS.owns(claim.build.id, claim.token)
+
+
+def is_ready(claim: PackClaim) -> bool:
+    """Whether this attempt has become the pack."""
+    mine = select(BuildPack.build_id).where(BuildPack.folder == claim.folder, BuildPack.state == "ready")
+    found = db.session.scalar(mine)
+    free_connection()
+    return found is not None
 
 
 def free_claim(claim: PackClaim) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -31,6 +32,7 @@ from app.packing.pack_claims import (
     end_without_room,
     finish,
     free_claim,
+    is_ready,
     owns_claim,
 )
 from app.packing.pack_reading import StoredIndex, limits_for, older_build
@@ -81,10 +83,7 @@ def make_pack(build_id: str, *, again: bool = False) -> Outcome:
         return Outcome.NOT_OURS
     crash_point("pack-claimed")
     remove_folder(claim.abandoned)
-    outcome = _attempt(claim)
-    if outcome is not Outcome.READY:
-        remove_folder(claim.folder)
-    return outcome
+    return _attempt(claim)
 
 
 def _attempt(claim: PackClaim) -> Outcome:
@@ -129,19 +128,30 @@ def _make(claim: PackClaim) -> Outcome:
         def cancelled() -> bool:
             return heartbeat.lost.is_set() or shutdown.stopping.is_set()
 
-        with work_folder(settings(), claim.build) as folder:
-            _unpack_archive(claim, folder, heartbeat, cancelled)
-            crash_point("archive-unpacked")
-            older = _OlderPack(claim.build, cancelled)
-            made, written = _write(claim, folder, older, heartbeat, cancelled)
-        updates = [_store_update(claim, made, written, older.found)] if older.found else []
-        crash_point("pack-objects-stored")
-        left = finish(claim, made, updates)
-        if left is None:
-            return Outcome.NOT_OURS
-        for update in left:  # the older build's pack was freed meanwhile, or another worker was first
-            remove_objects(objects_of_update(update))
-        return Outcome.READY
+        with _cleared_unless_ready(claim):
+            with work_folder(settings(), claim.build) as folder:
+                _unpack_archive(claim, folder, heartbeat, cancelled)
+                crash_point("archive-unpacked")
+                older = _OlderPack(claim.build, cancelled)
+                made, written = _write(claim, folder, older, heartbeat, cancelled)
+            updates = [_store_update(claim, made, written, older.found)] if older.found else []
+            crash_point("pack-objects-stored")
+            left = finish(claim, made, updates)
+            if left is None:
+                return Outcome.NOT_OURS
+            for update in left:  # the older build's pack was freed meanwhile, or another worker was first
+                remove_objects(objects_of_update(update))
+            return Outcome.READY
+
+
+@contextmanager
+def _cleared_unless_ready(claim: PackClaim) -> Iterator[None]:
+    """Remove what an attempt stored that does not become the pack, while the row still names it."""
+    try:
+        yield
+    finally:
+        if not is_ready(claim):
+            remove_folder(claim.folder)
 
 
 def _unpack_archive(claim: PackClaim, folder: Path, heartbeat: PackHeartbeat, cancelled: Callable[[], bool]) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import pytest
 from flask import Flask
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from app.catalog.retention import delete_build
 from app.config.settings import Settings
@@ -21,10 +22,12 @@ from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack
+from app.maintenance.build_sweep import check
 from app.packing import pack_making
 from app.packing.due_packs import MAX_MAKINGS, PAUSE_AFTER_FAILURE, PAUSE_WITHOUT_ROOM, due_packs
 from app.packing.pack_claims import NoRoom, PackHeartbeat, claim_pack, finish, free_claim
 from app.packing.pack_making import Outcome, make_pack
+from app.packing.pack_removal import remove_folder
 from app.packing.pack_work import make_due_packs
 from app.packing.pack_writing import store
 from app.packing.work_folder import work_folder
@@ -154,6 +157,37 @@ def test_a_storage_that_does_not_answer_ends_the_work_until_later(
     assert nothing_is_left(settings)
     make_due_packs()
     ready_pack(build)
+
+
+def test_what_a_failed_attempt_stored_is_named_until_it_is_removed(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[bool, bool]] = []
+
+    def removed(folder: str | None) -> None:
+        if folder == row(build).folder:
+            seen.append((bool(pack_objects_stored()), check().orphans == []))
+        remove_folder(folder)
+
+    def fail(key: str, content: bytes) -> None:
+        raise StorageError("storing an object")
+
+    monkeypatch.setattr(pack_making, "remove_folder", removed)
+    monkeypatch.setattr(pack_making, "store", fail)
+    assert make_pack(build.id) is Outcome.LATER
+    assert seen == [(True, True)]
+    assert pack_objects_stored() == {}
+
+
+def test_a_pack_stays_if_the_answer_to_its_commit_is_lost(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*arguments: Any) -> NoReturn:
+        finish(*arguments)
+        raise OperationalError("COMMIT", None, Exception("server closed the connection unexpectedly"))
+
+    monkeypatch.setattr(pack_making, "finish", lost)
+    assert make_pack(build.id) is Outcome.ENDED
+    assert row(build).state == "ready"
+    assert (check().missing, check().orphans) == ([], [])
 
 
 def test_an_attempt_that_breaks_is_repeated_after_a_pause_and_not_for_ever(

@@ -13,7 +13,9 @@ from app.catalog.retention import apply_retention, delete_build
 from app.data.database import free_connection, writing
 from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack
+from app.maintenance import build_sweep, pack_sweep
 from app.maintenance.build_sweep import check, sweep
+from app.maintenance.pack_sweep import PackCheckFindings
 from app.packing.due_packs import NEWEST_PACKED, due_packs
 from app.packing.pack_claims import claim_pack
 from app.packing.pack_removal import free_packs
@@ -173,8 +175,25 @@ def test_what_no_row_names_is_found_and_swept_when_it_is_old_enough(studio: Stud
 
     assert sweep().objects == 0, "it may belong to an attempt that just ends"
     assert sweep(NOW).objects == 1
+
     assert bucket().parts("packs/pack_dead/pack", multipart) is None
     assert set(pack_objects_stored()) == named(build)
+
+
+def test_what_is_deleted_during_a_check_is_no_orphan(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = builds(studio, 1)[0]
+    deleted = f"{ready_pack(build).folder}/patch.of-no-row"
+    put(deleted)
+    compare = pack_sweep.check_packs
+
+    def deleted_meanwhile() -> PackCheckFindings:
+        found = compare()
+        assert [each.key for each in found.orphans] == [deleted]
+        bucket().delete([deleted])
+        return found
+
+    monkeypatch.setattr(build_sweep, "check_packs", deleted_meanwhile)
+    assert check().orphans == []
 
 
 def test_the_folder_of_a_running_attempt_is_no_garbage(studio: Studio) -> None:
