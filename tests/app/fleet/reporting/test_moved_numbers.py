@@ -297,7 +297,7 @@ def test_reports_that_wait_together_are_one_transaction(
         deadline = time.monotonic() + 60
         while len(group._waiting) < 6:
             assert time.monotonic() < deadline, "not every report came to the group"
-        group._waiting[0].woken.set()
+        group._waiting[0].turn.release()
         for thread in threads:
             thread.join(60)
 
