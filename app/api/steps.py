@@ -129,12 +129,16 @@ def read_body(context: CallContext) -> None:
     """415, 413 or 400 for a body of another type or encoding, over 1 MiB, cut short or stalled.
 
     The body may take a minute to arrive. The database connection is free meanwhile, and the earlier steps run again
-    afterwards, because the key may have been revoked or the game deleted since."""
+    afterwards, because the key may have been revoked or the game deleted since. Most bodies are there already: the web
+    server gathers them before a thread has the request."""
     if context.call.raw_body:  # its view reads the body
         context.arguments["check_again"] = partial(_check_again, context)
     if not context.call.body:
         return
     require_json(set(accepted_types(request.method)) if context.call.api.checks_content_type else set())
+    if request.environ.get("slipway.request_is_whole"):  # app/runtime/web_server/connection_worker.py sets it
+        context.body = read_json_body()
+        return
     free_connection()
     context.body = read_json_body()
     _check_again(context)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import select
+import select as sockets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,12 +12,13 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from flask import g
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, bindparam, event, literal, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DisconnectionError, InvalidRequestError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.data.extensions import db
+from app.data.list_parameters import items_of
 from app.data.models.audit_record import Topic
 from app.data.models.base import now
 from app.data.outages import database_state, outage_in, record_commit
@@ -30,7 +31,6 @@ WRITES = "slipway_writes"
 _READS = "slipway_reads"
 _TOPICS = "slipway_topics"
 _CHECK = "slipway_check"
-_FEW_TOPICS = 8
 # SQLite has one writer. The threads of this process wait for it here, where the next one begins at once: SQLite's own
 # waiting looks again after longer and longer pauses. Another process may still hold SQLite's lock.
 _turn = threading.Lock()
@@ -64,8 +64,8 @@ def _replace_closed(connection: Any, record: object, proxy: object) -> None:
 
 
 def _is_readable(descriptor: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
+    poll = sockets.poll()
+    poll.register(descriptor, sockets.POLLIN)
     return bool(poll.poll(0))
 
 
@@ -202,32 +202,26 @@ def free_connection_keeping_rows() -> None:
 def _raise_versions(session: Session, topics: set[str]) -> dict[str, int]:
     if not topics:
         return {}
-    versions: dict[str, int] = {}
-    raised = [{"name": name, "version": 1, "changed_at": now()} for name in sorted(topics)]  # in one order: no deadlock
     connection = session.connection()
-    if len(raised) <= _FEW_TOPICS:
-        # A statement for one row is compiled once; one for many is compiled each time, which takes longer than it
-        # saves.
-        for values in raised:
-            name, version = connection.execute(_RAISE[connection.dialect.name], values).one()
-            versions[name] = version
-        return versions
-    for batch in in_batches(raised):
-        statement = _raise_statement(insert_on_conflict(session, Topic).values(batch))
-        # .all(): a Result has keys(), so update() would take it for a mapping
-        versions.update(dict(connection.execute(statement).all()))
-    return versions
+    raised = {"names": sorted(topics), "at": now()}  # in one order: no deadlock
+    # .all(): a Result has keys(), so dict() would take it for a mapping
+    return dict(connection.execute(_RAISE[connection.dialect.name], raised).all())
 
 
-def _raise_statement(insert: Any) -> Any:
-    raised = insert.on_conflict_do_update(
+def _raise_statement(insert: postgresql.Insert | sqlite.Insert, dialect: str) -> Any:
+    name = items_of("names", dialect)
+    new = select(name, literal(1), bindparam("at", type_=Topic.changed_at.type)).order_by(name)
+    raised = insert.from_select(["name", "version", "changed_at"], new).on_conflict_do_update(
         index_elements=[Topic.name], set_={"version": Topic.version + 1, "changed_at": insert.excluded.changed_at}
     )
     return raised.returning(Topic.name, Topic.version)
 
 
-# Made once: making it takes longer than running it.
-_RAISE = {"postgresql": _raise_statement(postgresql.insert(Topic)), "sqlite": _raise_statement(sqlite.insert(Topic))}
+# Made once: making them takes longer than running them.
+_RAISE = {
+    "postgresql": _raise_statement(postgresql.insert(Topic), "postgresql"),
+    "sqlite": _raise_statement(sqlite.insert(Topic), "sqlite"),
+}
 
 
 def insert_on_conflict(session: Session, entity: type[Any]) -> postgresql.Insert | sqlite.Insert:

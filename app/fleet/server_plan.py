@@ -7,22 +7,24 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import and_, bindparam, func, literal, or_, select
 
 from app.data.database import free_connection
+from app.data.models.audit_record import Topic
 from app.data.models.base import now
 from app.data.models.game import Build, Game
+from app.data.models.pack import BuildPack
 from app.data.models.server import Replica, Server
 from app.data.prepared_reads import PreparedRead
 from app.fleet.servers import RecognisedServer
 from app.limits import thread_budgets
 from app.limits.slots import Owner
-from app.packing.planned_packs import PackPreparing, PlannedPack, planned_packs
+from app.packing.planned_packs import PACK_COLUMNS, PackPreparing, PlannedPack, pack_of, planned_packs
 from app.storage.bucket import bucket
 from app.topics.event_hub import hub
 from app.topics.names import plan_topic
-from app.topics.versions import newest_version
 
 MAX_WAIT_SECONDS = 25.0
 # Of one server at once. An agent waits with one; a restarted agent leaves its last one behind for a while.
@@ -88,13 +90,14 @@ def plan_for(server: RecognisedServer, since: int | None, wait: float) -> Plan:
 
 def _read_plan(server_id: str, poll_after: int = 0) -> Plan:
     with _reading:
-        # The version before the rows: after a change in between, the agent only polls once more.
-        return _plan_of(server_id, newest_version(plan_topic(server_id)), poll_after)
+        return _plan_of(server_id, poll_after)
 
 
-def _plan_of(server_id: str, version: int, poll_after: int) -> Plan:
-    rows = _PLACED.all(server=server_id)
-    paused = any(row.paused for row in rows)
+def _plan_of(server_id: str, poll_after: int) -> Plan:
+    found = _PLACED.all(server=server_id)
+    version = found[0].version if found else 0  # a server that was deleted a moment ago has no row
+    paused = any(row.paused_at is not None for row in found)
+    rows = [row.build for row in found if row.build is not None]
     planned = [row for row in rows if (_stays_while_paused(row) if paused else row.wanted or row.kept)]
     evicted = [] if paused else [row for row in rows if not (row.wanted or row.kept)]
     expires = now() + URL_LIFETIME
@@ -108,6 +111,7 @@ class _PlacedBuild:
     """A build that the server holds or should hold."""
 
     build_id: str
+    pack: BuildPack | None
     game_id: str
     number: int
     phase: str
@@ -115,7 +119,6 @@ class _PlacedBuild:
     kept: bool
     left_plan_at: datetime | None
     retries_asked: int
-    paused_at: datetime | None  # of the server
     slug: str
     released_build_id: str | None
     size: int
@@ -125,15 +128,31 @@ class _PlacedBuild:
     launcher: str
     object_key: str
 
-    @property
-    def paused(self) -> bool:
-        return self.paused_at is not None
+
+@dataclass(frozen=True)
+class _PlanRow:
+    """One build of the server, or None in the only row of a server without builds. `version`: of its plan."""
+
+    version: int
+    paused_at: datetime | None
+    build: _PlacedBuild | None
+
+    @classmethod
+    def of(cls, version: int, paused_at: datetime | None, build_id: str | None, *values: Any) -> _PlanRow:
+        if build_id is None:
+            return cls(version, paused_at, None)
+        pack, own = values[: len(PACK_COLUMNS)], values[len(PACK_COLUMNS) :]
+        return cls(version, paused_at, _PlacedBuild(build_id, pack_of(pack), *own))
 
 
-# In one statement, so that a release to 500 servers is not 500 times the work of a session.
+# In one statement, so that a release to 500 servers is not 500 times the work of a session, and the version is that of
+# the rows.
 _PLACED = PreparedRead(
     select(
+        func.coalesce(Topic.version, 0),
+        Server.paused_at,
         Replica.build_id,
+        *PACK_COLUMNS,
         Replica.game_id,
         Build.number,
         Replica.phase,
@@ -141,7 +160,6 @@ _PLACED = PreparedRead(
         Replica.kept,
         Replica.left_plan_at,
         Replica.retries_asked,
-        Server.paused_at,
         Game.slug,
         Game.released_build_id,
         Build.size,
@@ -151,13 +169,15 @@ _PLACED = PreparedRead(
         Build.launcher,
         Build.object_key,
     )
-    .select_from(Replica)
-    .join(Server, Replica.server_id == Server.id)
-    .join(Build, Replica.build_id == Build.id)
-    .join(Game, Build.game_id == Game.id)
-    .where(Replica.server_id == bindparam("server"), or_(Replica.wanted, Replica.phase != "removed"))
+    .select_from(Server)
+    .outerjoin(Topic, Topic.name == literal(plan_topic("")) + Server.id)
+    .outerjoin(Replica, and_(Replica.server_id == Server.id, or_(Replica.wanted, Replica.phase != "removed")))
+    .outerjoin(Build, Replica.build_id == Build.id)
+    .outerjoin(Game, Build.game_id == Game.id)
+    .outerjoin(BuildPack, BuildPack.build_id == Replica.build_id)
+    .where(Server.id == bindparam("server"))
     .order_by(Build.released_at),
-    _PlacedBuild,
+    _PlanRow.of,
 )
 
 

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import and_, bindparam, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.data.models.base import now
 from app.data.models.pack import BuildPack, PackUpdate
@@ -71,7 +71,7 @@ class PackPreparing:
 
 
 class PlacedBuild(Protocol):
-    """A build on a server, or to be sent there."""
+    """A build on a server, or to be sent there, with its pack."""
 
     @property
     def build_id(self) -> str: ...
@@ -79,11 +79,12 @@ class PlacedBuild(Protocol):
     def game_id(self) -> str: ...
     @property
     def number(self) -> int: ...
+    @property
+    def pack(self) -> BuildPack | None: ...
 
 
 # Rows as unsaved objects, for the keys and sums that the models know.
-_HERE = and_(Replica.server_id == bindparam("server"), or_(Replica.wanted, Replica.phase != "removed"))
-_PACK_COLUMNS = (
+_PACK_FIELDS = (
     "build_id",
     "state",
     "awaited_until",
@@ -93,12 +94,15 @@ _PACK_COLUMNS = (
     "index_sha256",
     "index_size",
 )
-_PACKS = PreparedRead(
-    select(*(getattr(BuildPack, name) for name in _PACK_COLUMNS))
-    .join(Replica, Replica.build_id == BuildPack.build_id)
-    .where(_HERE),
-    lambda *values: BuildPack(**dict(zip(_PACK_COLUMNS, values, strict=True))),
-)
+# For a statement that joins BuildPack, whose values pack_of() takes.
+PACK_COLUMNS: Sequence[InstrumentedAttribute[Any]] = tuple(getattr(BuildPack, name) for name in _PACK_FIELDS)
+
+
+def pack_of(values: Sequence[Any]) -> BuildPack | None:
+    """The pack with these values of PACK_COLUMNS. None for those of a build without a pack."""
+    return BuildPack(**dict(zip(_PACK_FIELDS, values, strict=True))) if values[0] is not None else None
+
+
 _UPDATE_COLUMNS = (
     "build_id",
     "from_build_id",
@@ -113,7 +117,11 @@ _UPDATES = PreparedRead(
     select(*(getattr(PackUpdate, name) for name in _UPDATE_COLUMNS))
     .join(Replica, Replica.build_id == PackUpdate.build_id)
     .join(_SOURCE, and_(_SOURCE.build_id == PackUpdate.from_build_id, _SOURCE.server_id == Replica.server_id))
-    .where(_HERE, _SOURCE.phase == "cached"),
+    .where(
+        Replica.server_id == bindparam("server"),
+        or_(Replica.wanted, Replica.phase != "removed"),
+        _SOURCE.phase == "cached",
+    ),
     lambda *values: PackUpdate(**dict(zip(_UPDATE_COLUMNS, values, strict=True))),
 )
 
@@ -123,37 +131,41 @@ def planned_packs(
 ) -> dict[str, PlannedPack | PackPreparing]:
     """The packs of a server's planned builds, by build id; a build is missing when only its archive can be fetched.
 
-    `held`: the builds that the server has cached, by game id. `lifetime`: of the addresses. Two prepared reads for any
-    number of builds, so the session may hold no connection.
+    `held`: the builds that the server has cached, by game id. `lifetime`: of the addresses. At most one prepared read
+    for any number of builds, so the session may hold no connection.
     """
-    packs = {pack.build_id: pack for pack in _PACKS.all(server=server_id)}
-    if not packs:
-        return {}
+    sources = {build.build_id: _sources(build, held.get(build.game_id, ())) for build in builds}
+    is_updated = any(sources[build.build_id] and build.pack and build.pack.state == "ready" for build in builds)
     updates: dict[str, dict[str, PackUpdate]] = defaultdict(dict)
-    for update in _UPDATES.all(server=server_id):
-        update.pack = packs[update.build_id]
+    for update in _UPDATES.all(server=server_id) if is_updated else ():
         updates[update.build_id][update.from_build_id] = update
     found: dict[str, PlannedPack | PackPreparing] = {}
     for build in builds:
-        pack = packs.get(build.build_id)
-        others = held.get(build.game_id, ())
+        pack, others = build.pack, sources[build.build_id]
         if pack is None:
             continue
-        if any(other.build_id == build.build_id for other in others):
-            others = ()  # it is there already: its pack is for repairs
         if pack.state == "ready":
-            sources = [other for other in others if other.build_id in packs and packs[other.build_id].state == "ready"]
-            found[build.build_id] = _planned(pack, updates[build.build_id], sources, lifetime)
+            found[build.build_id] = _planned(pack, updates[build.build_id], others, lifetime)
         elif others and pack.awaited_until is not None and pack.awaited_until > now():
             found[build.build_id] = PackPreparing()
     return found
+
+
+def _sources(build: PlacedBuild, held: Sequence[PlacedBuild]) -> Sequence[PlacedBuild]:
+    """The cached builds of the same game from which a server could update. None for a build that is there already: its
+    pack is for repairs."""
+    return () if any(other.build_id == build.build_id for other in held) else held
 
 
 def _planned(
     pack: BuildPack, known: Mapping[str, PackUpdate], sources: Sequence[PlacedBuild], lifetime: timedelta
 ) -> PlannedPack:
     store = bucket()
-    updates = [_update(pack, source, known.get(source.build_id), lifetime) for source in sources]
+    updates = [
+        _update(pack, source, known.get(source.build_id), lifetime)
+        for source in sources
+        if source.pack is not None and source.pack.state == "ready"
+    ]
     return PlannedPack(
         url=store.agent_url(pack.pack_key, lifetime),
         bytes=pack.pack_bytes,
@@ -169,6 +181,7 @@ def _update(pack: BuildPack, source: PlacedBuild, update: PackUpdate | None, lif
         # Not measured yet: at most everything. The agent fetches only chunks that the build it has lacks.
         return PlannedUpdate(source.number, pack.index_bytes + pack.pack_bytes, None, None)
     store = bucket()
+    update.pack = pack
     delta = patch = None
     if update.delta_bytes is not None:
         delta = Download(store.agent_url(update.delta_key, lifetime), update.delta_bytes)

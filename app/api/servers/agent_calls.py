@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from flask import Blueprint
 
 from app.api.apis import SERVERS
@@ -25,7 +23,7 @@ def read_plan(server: RecognisedServer, query: agent_schemas.PlanQuery) -> Resul
             version=found.version,
             server=agent_schemas.PlanServer(id=server_id),
             poll_after_seconds=found.poll_after_seconds,
-            builds=[agent_schemas.PlanBuild(**asdict(build)) for build in found.builds],
+            builds=[agent_schemas.PlanBuild.model_validate(build) for build in found.builds],
             evict=[agent_schemas.PlanEviction(game_id=game_id, build=build) for game_id, build in found.evict],
         ),
         headers={"Cache-Control": "no-store"},

@@ -38,7 +38,13 @@ class PlanServer(Shape):
     id: str
 
 
-class PlanDownload(Shape):
+class PlanPart(Shape):
+    """A part of a plan, made from the object of app/fleet/server_plan.py with the same fields."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class PlanDownload(PlanPart):
     url: str
     bytes: int
 
@@ -54,7 +60,7 @@ class PlanPatch(PlanDownload):
     sha256: str
 
 
-class PlanUpdate(Shape):
+class PlanUpdate(PlanPart):
     """The way from `build`, which this server holds. `bytes`: all that is transferred. Without a `delta`, the whole
     index is fetched."""
 
@@ -71,13 +77,13 @@ class PlanPack(PlanDownload):
     updates: list[PlanUpdate]
 
 
-class PlanPackPreparing(Shape):
+class PlanPackPreparing(PlanPart):
     """The pack is being made: wait for it. A new plan comes when it is ready or given up."""
 
     preparing: Literal[True]
 
 
-class PlanBuild(Shape):
+class PlanBuild(PlanPart):
     """`keep`: a build for rolling back. The agent keeps it if it is whole, and never fetches it. `pack`: null if only
     the archive can be fetched."""
 

@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, bindparam, or_, select, update
+from sqlalchemy import Row, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.data.database import announce, free_connection, writing
+from app.data.list_parameters import is_among
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.contact import is_time_to_announce_all
@@ -41,7 +42,8 @@ _UNREPORTED = "pending"  # the phase of a build that its server has not begun
 @dataclass
 class MovedReport:
     """A report that names the same builds in the same state as the last one that was written, `follows` by number.
-    `server_values`: the columns of the server's row. `written`: whether the group wrote it, after `done`."""
+    `server_values`: the columns of the server's row. `written`: whether the group wrote it, after `done`. `turn` is
+    released when its thread is to go on. A lock, because an Event takes several times as long."""
 
     server_id: str
     boot_id: str
@@ -53,7 +55,10 @@ class MovedReport:
     session_ids: frozenset[str]
     done: bool = field(default=False, init=False)
     written: bool = field(default=False, init=False)
-    woken: threading.Event = field(default_factory=threading.Event, init=False)
+    turn: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def __post_init__(self) -> None:
+        self.turn.acquire()
 
 
 class ReportGroup:
@@ -77,7 +82,7 @@ class ReportGroup:
             leads = not self._has_leader
             self._has_leader = True
         if not leads:
-            report.woken.wait()
+            report.turn.acquire()
         if not report.done:
             self._lead()
         return report.written
@@ -101,11 +106,11 @@ class ReportGroup:
         finally:
             for report in group:
                 report.done = True
-                report.woken.set()
+                report.turn.release()
             with self._lock:
                 self._has_leader = bool(self._waiting)
                 if self._has_leader:
-                    self._waiting[0].woken.set()
+                    self._waiting[0].turn.release()
 
 
 group = ReportGroup()
@@ -145,14 +150,6 @@ def _write(session: Session, reports: Mapping[str, MovedReport]) -> list[MovedRe
     return written
 
 
-# Made once: making them takes longer than running them.
-_NAMED: BindParameter[Any] = bindparam("servers", expanding=True)
-_SERVERS: Any = (
-    select(Server.id, Server.boot_id, Server.sequence, Server.stopping, Server.last_report_at)
-    .where(Server.id.in_(_NAMED), Server.retired_at.is_(None), Server.conflict_at.is_(None))
-    .order_by(Server.id)
-    .with_for_update(key_share=True)
-)
 _COLUMNS: Any = (
     Replica.id,
     Replica.server_id,
@@ -174,24 +171,48 @@ _COLUMNS: Any = (
     Replica.retry_at,
     Replica.reported_at,
 )
-_REPLICAS = (
-    select(*_COLUMNS)
-    .select_from(Replica)
-    .join(Build, Replica.build_id == Build.id)
-    .join(Game, Replica.game_id == Game.id)
-    .where(Replica.server_id.in_(_NAMED), or_(Replica.wanted, Replica.phase != "removed"))
-    .order_by(Replica.id)
-    .with_for_update(of=Replica, key_share=True)
-)
-_SESSIONS = select(PlaySession.server_id, PlaySession.id, PlaySession.missed_reports).where(
-    PlaySession.server_id.in_(_NAMED), PlaySession.ended_at.is_(None)
-)
+
+
+@dataclass(frozen=True)
+class _Reads:
+    """What a group reads of its servers, which are the parameter `servers`."""
+
+    servers: Any
+    replicas: Any
+    sessions: Any
+
+    @classmethod
+    def on(cls, dialect: str) -> _Reads:
+        servers = (
+            select(Server.id, Server.boot_id, Server.sequence, Server.stopping, Server.last_report_at)
+            .where(is_among(Server.id, "servers", dialect), Server.retired_at.is_(None), Server.conflict_at.is_(None))
+            .order_by(Server.id)
+            .with_for_update(key_share=True)
+        )
+        replicas = (
+            select(*_COLUMNS)
+            .select_from(Replica)
+            .join(Build, Replica.build_id == Build.id)
+            .join(Game, Replica.game_id == Game.id)
+            .where(is_among(Replica.server_id, "servers", dialect), or_(Replica.wanted, Replica.phase != "removed"))
+            .order_by(Replica.id)
+            .with_for_update(of=Replica, key_share=True)
+        )
+        sessions = select(PlaySession.server_id, PlaySession.id, PlaySession.missed_reports).where(
+            is_among(PlaySession.server_id, "servers", dialect), PlaySession.ended_at.is_(None)
+        )
+        return cls(servers, replicas, sessions)
+
+
+# Made once: making them takes longer than running them.
+_READS = {dialect: _Reads.on(dialect) for dialect in ("postgresql", "sqlite")}
 _UPDATE_SERVER = update(Server.__table__).where(Server.id == bindparam("server"))  # type: ignore[arg-type]  # a Table
 _UPDATE_REPLICA = update(Replica.__table__).where(Replica.id == bindparam("replica"))  # type: ignore[arg-type]  # a Table
 
 
 def _lock_servers(session: Session, reports: Mapping[str, MovedReport]) -> Sequence[Row[Any]]:
-    return session.connection().execute(_SERVERS, {"servers": list(reports)}).all()
+    connection = session.connection()
+    return connection.execute(_READS[connection.dialect.name].servers, {"servers": list(reports)}).all()
 
 
 def _follows(row: Row[Any], report: MovedReport) -> bool:
@@ -203,14 +224,16 @@ def _follows(row: Row[Any], report: MovedReport) -> bool:
 
 
 def _lock_replicas(session: Session, servers: Mapping[str, object]) -> Sequence[Row[Any]]:
-    return session.connection().execute(_REPLICAS, {"servers": list(servers)}).all()
+    connection = session.connection()
+    return connection.execute(_READS[connection.dialect.name].replicas, {"servers": list(servers)}).all()
 
 
 def _running_sessions(session: Session, servers: Mapping[str, object]) -> Mapping[str, set[str]]:
     """By server: the ids of its running sessions. One that the last report did not name makes the set differ from
     every report's."""
     found: dict[str, set[str]] = defaultdict(set)
-    for row in session.connection().execute(_SESSIONS, {"servers": list(servers)}):
+    connection = session.connection()
+    for row in connection.execute(_READS[connection.dialect.name].sessions, {"servers": list(servers)}):
         found[row.server_id].add("" if row.missed_reports else row.id)
     return found
 

@@ -47,6 +47,7 @@ class RequestAdmission(ConnectionLoop):
         self._turns = TurnQueue()
         self._shares = thread_budgets.requesters
         self._shares.when_free = self._wake
+        self._slots_awaited = 0  # of the requests that wait for their turn, those that are no calls
         self._cut_threads = 0
         self._load_state = StateLog(
             self.log,
@@ -100,6 +101,7 @@ class RequestAdmission(ConnectionLoop):
         self._stop_waiting(conn)
         self._turns.add(requester, conn)
         self._shares.waiting += 1
+        self._slots_awaited += _slots_for(conn) is not None
         self.waiting.enter(conn, Phase.TURN, _TURN_SECONDS)
         self._free_memory()
         if self._shares.has_room(requester):  # a thread became free before the wait began
@@ -109,14 +111,20 @@ class RequestAdmission(ConnectionLoop):
         assert conn.requester is not None
         self._turns.remove(conn.requester, conn)
         self._shares.waiting -= 1
+        self._slots_awaited -= _slots_for(conn) is not None
 
     def _wake(self) -> None:
         """A thread of somebody is free. Called in any thread."""
         self.method_queue.defer(self._begin_turns)
 
     def _begin_turns(self) -> None:
-        while conn := self._turns.next(self._shares.group_has_room, self._may_begin):
+        while self._any_may_begin() and (conn := self._turns.next(self._shares.group_has_room, self._may_begin)):
             self._to_thread(conn)
+
+    def _any_may_begin(self) -> bool:
+        # When hundreds wait for the budget, asking each of them for every thread that becomes free takes longer than
+        # the requests do.
+        return thread_budgets.calls.load < 1 or self._slots_awaited > 0
 
     def _may_begin(self, requester: Requester, conn: Connection) -> bool:
         return self._shares.has_room(requester) and not self._is_overloaded(conn)
@@ -161,9 +169,8 @@ class RequestAdmission(ConnectionLoop):
 
     def _slots_of(self, conn: Connection) -> Slots | None:
         """The slots for which this request asks in its view, while some are free. It is then no call."""
-        return next(
-            (slots for kind, slots in _KINDS if slots.in_use < slots.limit and kind.match(conn.sock.received)), None
-        )
+        slots = _slots_for(conn)
+        return slots if slots is not None and slots.in_use < slots.limit else None
 
     def _refuse_for_load(self, conn: Connection) -> None:
         if slots := self._slots_of(conn):
@@ -189,3 +196,8 @@ class RequestAdmission(ConnectionLoop):
             conn.is_cut = True
             self._cut_threads += 1
             self.enqueue_req(conn)
+
+
+def _slots_for(conn: Connection) -> Slots | None:
+    """The slots for which this request asks in its view, free or not."""
+    return next((slots for kind, slots in _KINDS if kind.match(conn.sock.received)), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from app.data.database import writing
@@ -88,6 +88,17 @@ def test_a_read_that_fails_before_the_database_leaves_no_connection_without_tran
     with pytest.raises(RuntimeError, match="after the change"):
         change()
     assert REGION.first(id="srv-01") == "fra"
+
+
+@on_postgres
+def test_the_connection_that_was_used_last_is_used_first(app: Flask, cast: Cast) -> None:
+    """It has the statements prepared, which each connection does for itself."""
+    db.session.remove()
+    with db.engine.connect(), db.engine.connect(), db.engine.connect():
+        pass
+    process = PreparedRead(select(func.pg_backend_pid()), int)
+
+    assert len({process.first() for _ in range(5)}) == 1
 
 
 def transactions(app: Flask) -> int:

@@ -13,6 +13,7 @@ from gunicorn.config import Config
 
 from app.limits import thread_budgets
 from app.limits.counted_requests import CountedRequest, RequesterShares
+from app.limits.thread_budgets import Calls
 from app.runtime.web_server import connections
 from app.runtime.web_server.client_socket import ClientSocket
 from app.runtime.web_server.connection_worker import ConnectionWorker
@@ -35,11 +36,11 @@ class Admission(ConnectionWorker):
         conn.counted.enter_thread()
         self.begun.append(next(key for key, found in self.connections.items() if found is conn))
 
-    def arrives(self, key: str) -> None:
+    def arrives(self, key: str, host: str = "192.0.2.1", path: str = "/") -> None:
         ours, self.clients[key] = socket.socketpair()
-        client: Any = ("192.0.2.1", 1)
+        client: Any = (host, 1)
         conn = self.connections[key] = Connection(Config(), ClientSocket(ours, Pace(60, 1)), client, ("192.0.2.2", 2))
-        conn.sock.received += f"GET / HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+        conn.sock.received += f"GET {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
         self.admit(conn)
 
     def thread_ends(self, key: str) -> None:
@@ -85,3 +86,48 @@ def test_a_request_that_makes_room_for_others_is_answered(admission: Admission) 
     assert b"More requests of yours wait for their turn than there are places for. Send fewer at once" in answer
     assert admission.clients["third"].recv(1) == b""
     assert admission.nr_conns == 3
+
+
+def test_no_turn_is_looked_for_while_the_budget_is_used_up(
+    admission: Admission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When hundreds of servers wait, looking at each of them for each thread that becomes free takes most of the
+    CPU."""
+    calls = Calls(1, 5)
+    monkeypatch.setattr(thread_budgets, "calls", calls)
+    admission.arrives("running", "192.0.2.1")
+    calls.add(1)
+    for number in range(2, 5):
+        admission.arrives(f"waiting {number}", f"192.0.2.{number}")
+    looked, look = list[bool](), admission._turns.next
+
+    def counted_look(*arguments: Any) -> Connection | None:
+        looked.append(True)
+        return look(*arguments)
+
+    monkeypatch.setattr(admission._turns, "next", counted_look)
+    admission.thread_ends("running")
+    admission.method_queue.run_callbacks(None)
+    assert admission.begun == ["running"]
+    assert looked == []
+
+    calls.add(-1)
+    admission._begin_turns()
+    assert admission.begun == ["running", "waiting 2", "waiting 3", "waiting 4"]
+
+
+def test_a_poll_gets_its_turn_while_the_budget_for_calls_is_used_up(
+    admission: Admission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("first", "second"):
+        admission.arrives(key)
+    calls = Calls(1, 5)
+    monkeypatch.setattr(thread_budgets, "calls", calls)
+    calls.add(1)
+    admission.arrives("call", "192.0.2.2")
+    admission.arrives("poll", path="/api/servers/self/plan?since=1&wait=25")  # beyond the share of its address
+    assert admission.begun == ["first", "second"]
+
+    admission.thread_ends("first")
+    admission.method_queue.run_callbacks(None)
+    assert admission.begun == ["first", "second", "poll"]
