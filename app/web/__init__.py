@@ -29,6 +29,7 @@ from app.web.images import gallery_page, image_page, image_picker, image_upload,
 from app.web.live import live_parts, shared_streams, stream_guard
 from app.web.operator import (
     add_server_page,
+    attention_items,
     attention_page,
     audit_page,
     capacity_page,
@@ -139,6 +140,7 @@ def init_app(app: Flask) -> None:
         live_parts,
         shared_streams,
         stream_guard,
+        attention_items,
         storage_banner,
         reference_page,
     ):
