@@ -26,7 +26,7 @@ from app.web.frame.query_parameters import refuse_nul
 from app.web.frame.shown_commands import key_quote
 from app.web.games import game_activity, game_details, game_list, game_page, new_game
 from app.web.images import gallery_page, image_page, image_picker, image_upload, selected_images
-from app.web.live import live_parts, shared_streams, stream_guard
+from app.web.live import cached_html, live_parts, shared_streams, stream_guard
 from app.web.operator import (
     add_server_page,
     attention_items,
@@ -137,6 +137,7 @@ def init_app(app: Flask) -> None:
         security_headers,
         dialogs,
         sign_in,
+        cached_html,
         live_parts,
         shared_streams,
         stream_guard,
