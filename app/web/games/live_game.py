@@ -48,9 +48,7 @@ def render_game(app: Flask, view: GameView, version: int) -> RenderedParts:
     rows = (
         part("fleet-head", "games/_rollout_head.html", row=True, inner=heads),
         *(
-            part(
-                f"build-{row.number}", "games/_rollout_row.html", row=True, inner=_cells(app, view, row), row_view=row
-            )
+            part(f"build-{row.number}", "games/_rollout_row.html", row=True, inner=_cells(app, view, row), row_view=row)
             for row in view.rows
         ),
     )

@@ -1,5 +1,5 @@
-"""What live parts show and no topic announces. It is read at most once per interval, for all pages of a process, so that
-a part which follows reports does not read it again with each report."""
+"""What live parts show and no topic announces. It is read at most once per interval, for all pages of a process. A part
+that follows reports does not read it again with each report."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ from app.web.live.refreshed_values import Reading, RefreshedValue
 from app.web.servers import server_words
 
 FULL_PERCENT = 90  # of a quota
-# Storage, packs and partners announce no changes to the pages of servers. Servers report every second, and their reports
-# change nothing of these.
+# Storage, packs and partners announce no changes to the pages of servers. Servers report every second, and reports
+# change none of these.
 REFRESH_INTERVAL = timedelta(seconds=5)
 
 
