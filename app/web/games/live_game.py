@@ -43,17 +43,17 @@ def render_game(app: Flask, view: GameView, version: int) -> RenderedParts:
         html = environment.get_template(template).render(view=view, inner=inner, **context).strip()
         return Part(part_id, html, row, inner)
 
-    to_send = part("fleet-to-send", "games/_rollout_to_send.html", row=True)
+    to_send = part("fleet-to-send", "games/rollout/_to_send.html", row=True)
     heads = (to_send, *(_head_cell(app, server) for server in view.servers))
     rows = (
-        part("fleet-head", "games/_rollout_head.html", row=True, inner=heads),
+        part("fleet-head", "games/rollout/_head.html", row=True, inner=heads),
         *(
-            part(f"build-{row.number}", "games/_rollout_row.html", row=True, inner=_cells(app, view, row), row_view=row)
+            part(f"build-{row.number}", "games/rollout/_row.html", row=True, inner=_cells(app, view, row), row_view=row)
             for row in view.rows
         ),
     )
-    counts = part("fleet-counts", "games/_rollout_counts.html")
-    fleet = part("fleet", "games/_rollout.html", inner_rows=rows, counts=counts)
+    counts = part("fleet-counts", "games/rollout/_counts.html")
+    fleet = part("fleet", "games/rollout/_section.html", inner_rows=rows, counts=counts)
     return RenderedParts(
         title=view.tab_title,
         parts=(
@@ -70,7 +70,7 @@ def render_game(app: Flask, view: GameView, version: int) -> RenderedParts:
 
 
 def _head_cell(app: Flask, server: ServerView) -> Part:
-    return Part(f"s-{server.id}", cached_html(app, "games/_rollout_head_cell.html", server=server), row=True)
+    return Part(f"s-{server.id}", cached_html(app, "games/rollout/_head_cell.html", server=server), row=True)
 
 
 def _cells(app: Flask, view: GameView, row: RowView) -> tuple[Part, ...]:
@@ -80,7 +80,7 @@ def _cells(app: Flask, view: GameView, row: RowView) -> tuple[Part, ...]:
         part_id = f"c{row.number}-{server.id}"
         html = cached_html(
             app,
-            "games/_rollout_cell.html",
+            "games/rollout/_cell.html",
             id=part_id,
             url=f"/games/{view.slug}/builds/{row.number}/servers/{server.id}",
             number=row.number,
