@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, select, union
+from sqlalchemy import Row, func, or_, select, union
 from sqlalchemy.orm import joinedload
 
 from app.data.extensions import db
@@ -21,7 +21,7 @@ from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import IS_ACTIVE, active_servers, has_contact, places_on_page
 from app.fleet.build_states import reported_state, state_of
 from app.fleet.contact import CONTACT_SECONDS
-from app.fleet.costs.transfer_costs import TransferCosts, bytes_to_fetch, transfer_costs
+from app.fleet.costs.transfer_costs import TransferCosts, bytes_left, transfer_costs
 from app.fleet.replicas import builds_after_release
 from app.fleet.rollout_states import Cell, Matrix, MatrixRow, MatrixServer
 from app.fleet.waiting_builds import builds_ahead
@@ -108,42 +108,48 @@ class _Rollout:
 
 
 class _Details:
-    """All that cells show, for some servers. `sessions`: on all servers."""
+    """All that cells show, for some servers. `sessions`: on all servers. Of the other builds only those are read from
+    which a server could be updated: a game's servers have rows of every build that they ever held."""
 
     def __init__(self, game: Game, builds: Sequence[Build], server_ids: Collection[str], at: datetime) -> None:
         self._game, self._at = game, at
         self.sessions = _sessions(game.id)
-        self._by_server: dict[str, list[Replica]] = {server_id: [] for server_id in server_ids}
-        here = select(Replica).where(Replica.game_id == game.id, Replica.server_id.in_(server_ids))
-        for found in db.session.scalars(here.options(joinedload(Replica.build))):
-            self._by_server[found.server_id].append(found)
-        on_servers = {replica.build_id for replicas in self._by_server.values() for replica in replicas}
-        self._costs: TransferCosts = transfer_costs({*(build.id for build in builds), *on_servers})
+        self._by_server: dict[str, dict[str, Replica]] = {server_id: {} for server_id in server_ids}
+        shown = {build.id for build in builds}
+        here = select(Replica).where(
+            Replica.game_id == game.id,
+            Replica.server_id.in_(server_ids),
+            or_(Replica.build_id.in_(shown), Replica.phase == "cached"),
+        )
+        columns = (Build.number, Build.size, Build.created_at, Build.released_at)
+        with_build = joinedload(Replica.build).load_only(*columns, raiseload=True)
+        for found in db.session.scalars(here.options(with_build)):
+            self._by_server[found.server_id][found.build_id] = found
+        on_servers = {build_id for replicas in self._by_server.values() for build_id in replicas}
+        self._costs: TransferCosts = transfer_costs(shown | on_servers)
 
     def cell(self, build: Build, server: Server) -> Cell:
-        replicas = self._by_server[server.id]
-        own = _of_build(replicas, build)
+        own = self._by_server[server.id].get(build.id)
         found = _cell(own, build, server, self.sessions[build.id, server.id], self._at)
-        return replace(
-            found, to_fetch=self.to_fetch(build, server), preparing=self._preparing_percent(build, server, replicas)
-        )
+        return replace(found, to_fetch=self.to_fetch(build, server), preparing=self._preparing_percent(build, server))
 
     def to_fetch(self, build: Build, server: Server) -> int:
         """Bytes that are still to be sent, also to a server that is not to have the build yet."""
-        replicas = self._by_server[server.id]
-        held = builds_after_release(build.id, server, replicas)
-        cost = self._costs.for_server(build, held)
-        return bytes_to_fetch(_of_build(replicas, build), cost)
+        own = self._by_server[server.id].get(build.id)
+        left = bytes_left(own)
+        return self._costs.for_server(build, self._held_after(build, server)).bytes if left is None else left
 
-    def _preparing_percent(self, build: Build, server: Server, replicas: Sequence[Replica]) -> int | None:
-        held = builds_after_release(build.id, server, replicas)
+    def _preparing_percent(self, build: Build, server: Server) -> int | None:
+        done = self._costs.preparing_percent(build.id)
+        if done is None:
+            return None
         is_live = build.id == self._game.released_build_id
-        waits = self._costs.waits_for_pack(build, held, is_live=is_live)
-        return self._costs.preparing_percent(build.id) if waits else None
+        waits = self._costs.waits_for_pack(build, self._held_after(build, server), is_live=is_live)
+        return done if waits else None
 
-
-def _of_build(replicas: Sequence[Replica], build: Build) -> Replica | None:
-    return next((replica for replica in replicas if replica.build_id == build.id), None)
+    def _held_after(self, build: Build, server: Server) -> list[Build]:
+        """The cached builds that the server keeps when this one is live."""
+        return builds_after_release(build.id, server, [*self._by_server[server.id].values()])
 
 
 def _set_ahead(game: Game, rows: Sequence[MatrixRow]) -> None:

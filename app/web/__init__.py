@@ -26,9 +26,10 @@ from app.web.frame.query_parameters import refuse_nul
 from app.web.frame.shown_commands import key_quote
 from app.web.games import game_activity, game_details, game_list, game_page, new_game
 from app.web.images import gallery_page, image_page, image_picker, image_upload, selected_images
-from app.web.live import live_parts, shared_streams, stream_guard
+from app.web.live import cached_html, live_parts, shared_streams, stream_guard
 from app.web.operator import (
     add_server_page,
+    attention_items,
     attention_page,
     audit_page,
     capacity_page,
@@ -136,9 +137,11 @@ def init_app(app: Flask) -> None:
         security_headers,
         dialogs,
         sign_in,
+        cached_html,
         live_parts,
         shared_streams,
         stream_guard,
+        attention_items,
         storage_banner,
         reference_page,
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Response
 
 from bench.harness.bench_server import EMAIL, PASSWORD
 
@@ -62,10 +62,15 @@ def one_put(page: Page, url: str, *, whole: bool) -> float:
 
 def upload(page: Page, file: Path) -> None:
     """Send the file as the page does, until `complete` has answered."""
-    with page.expect_response("**/complete") as completed:
+    with page.expect_response(_ends_upload) as last:
         page.locator("#drop-file").set_input_files(file)
-    if completed.value.status != 200:
-        raise SystemExit(f"completing: {completed.value.status} {completed.value.text()}")
+    if last.value.status != 200:
+        raise SystemExit(f"{last.value.url}: {last.value.status} {last.value.text()}")
+
+
+def _ends_upload(response: Response) -> bool:
+    """Whether an upload is complete, or was refused at its beginning."""
+    return response.url.endswith("/complete") or (response.url.endswith("/uploads") and response.status >= 400)
 
 
 def upload_seconds(page: Page) -> float:

@@ -23,6 +23,8 @@ from app.accounts.actors import Actor
 from app.config.settings import load_settings
 from app.data.database import announce, writing
 from app.data.extensions import db
+from app.data.models.game import Build
+from app.data.models.pack import BuildPack
 from app.data.models.partner import Partner
 from app.data.models.server import Server
 from app.fleet.servers import add_server
@@ -52,6 +54,7 @@ def run(directory: Path) -> bool:
             many = _queries(app, big, "big")
             for number in range(LISTED - 2):
                 add_game(_partner(), f"Game {number}", f"game-{number}", [Sent(on=[On("srv-01")])])
+            _give_up_packs()
             db.session.remove()
         cookie = signed_in(stage.port)
         met = _weight(stage, cookie)
@@ -81,6 +84,13 @@ def _game(slug: str, builds: int, servers: int) -> str:
         for build in range(builds)
     ]
     return add_game(_partner(), slug, slug, sent)
+
+
+def _give_up_packs() -> None:
+    """No archive is behind these builds. A worker that looked for each would change the page that is measured."""
+    with writing() as session:
+        for build_id in session.scalars(select(Build.id)):
+            session.merge(BuildPack(build_id=build_id, state="failed", reason="no archive"))
 
 
 def _queries(app: Flask, game_id: str, slug: str) -> int:
@@ -122,8 +132,9 @@ def _weight(stage: BenchServer, cookie: str) -> bool:
     """Bytes of HTML, CSS and JS that the list of games needs for its first paint."""
     connection = HTTPConnection("127.0.0.1", stage.port)
     html = _get(connection, "/games", cookie)
-    if html.count(b'id="game-') != LISTED:
-        raise SystemExit("the list does not show every game")
+    listed = len(re.findall(rb'<tbody[^>]* id="game-', html))
+    if listed != LISTED:
+        raise SystemExit(f"the list shows {listed} games instead of {LISTED}")
     text = html.decode()
     links = re.findall(r'<link rel="stylesheet" href="([^"]+)"', text) + re.findall(r'<script[^>]* src="([^"]+)"', text)
     parts = {"HTML": html} | {link.rpartition("/")[2]: _get(connection, link, cookie) for link in links}

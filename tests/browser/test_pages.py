@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect
 
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE
@@ -136,6 +137,63 @@ def test_a_button_says_what_is_under_way_and_can_be_pressed_again_when_it_failed
     expect(page.locator(".toast")).to_be_visible()
     expect(name).to_have_value("Mira Okafor")
     expect(save).to_have_accessible_name("Save name")
+
+
+def test_the_last_press_wins_and_a_form_that_was_sent_is_never_aborted(
+    sign_in: SignIn, cast: Cast, catalog: None
+) -> None:
+    page = sign_in(cast.starlight.owner)
+    held: list[Route] = []
+    aborted: list[str] = []
+
+    def note(request: Request) -> None:
+        if "hx-request" in request.headers:  # not a stream, which ends with its page
+            aborted.append(f"{request.method} {urlsplit(request.url).path}")
+
+    page.on("requestfailed", note)
+
+    def slow(pattern: str, press: Callable[[], None]) -> None:
+        """Press something whose answer does not come yet."""
+        page.unroute_all()
+        page.route(pattern, lambda route: held.append(route))
+        before = len(held)
+        press()
+        wait_for(page, lambda: len(held) > before)
+
+    # A link that is pressed again after another one is the last press, too.
+    night_ferry = page.get_by_role("link", name="Night Ferry")
+    slow("**/games/night-ferry", night_ferry.click)
+    slow("**/games/low-tide", page.get_by_role("link", name="Low Tide").click)
+    night_ferry.click()
+    wait_for(page, lambda: aborted == ["GET /games/night-ferry", "GET /games/low-tide"])
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Night Ferry")
+
+    # A search, whose answer would change the address.
+    page.goto("/games")
+    slow("**/games?*q=moth*", lambda: page.get_by_role("searchbox").fill("moth"))
+    page.get_by_role("link", name="Servers", exact=True).click()
+    wait_for(page, lambda: aborted[2:] == ["GET /games"])
+    expect(page.get_by_role("heading", level=1)).to_have_text("Servers")
+    assert page.url.endswith("/servers")
+
+    # A form that is sent after a link aborts it. A form is not aborted by a link: its answer is shown when it comes.
+    page.goto("/profile")
+    save, name = page.get_by_role("button", name="Save name"), page.get_by_label("Name", exact=True)
+    slow("**/servers", page.get_by_role("link", name="Servers", exact=True).click)
+    name.fill("Mira Okafor")
+    save.click()
+    expect(page.locator(".toast")).to_be_visible()
+    assert aborted[3:] == ["GET /servers"]
+    page.reload()
+    expect(name).to_have_value("Mira Okafor")
+    name.fill("Mira Lindqvist")
+    slow("**/profile/name", save.click)
+    page.get_by_role("link", name="Servers", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Servers")
+    held[-1].continue_()
+    expect(page.locator(".toast")).to_be_visible()
+    expect(name).to_have_value("Mira Lindqvist")
+    assert len(aborted) == 4
 
 
 def test_signing_out_leaves_nothing_behind(sign_in: SignIn, cast: Cast, catalog: None) -> None:

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
+from app.accounts.partners import create_member, create_partner
 from app.fleet.servers import retire_server
 from app.limits import thread_budgets
 from tests.app.fleet.acting import FleetAgent
@@ -146,6 +147,14 @@ def test_an_operator_pauses_resumes_and_retires(enter: Enter, cast: Cast, fleet:
     page.get_by_role("button", name="Retire server").click()
     expect(page.locator(".toast")).to_contain_text("srv-03 is retired")
     expect(page.locator("#server-srv-03")).to_have_count(0)
+
+    # What needs attention beside the servers announces nothing, and is counted within seconds.
+    count = live(page).locator("#attention-link .count")
+    expect(count).to_have_text("3")
+    partner = create_partner("Nobody’s Games", CAST)
+    expect(count).to_have_text("4")
+    create_member(partner, "nobody@example.com", "Nobody", "owner", PASSWORD, CAST)
+    expect(count).to_have_text("3")
     assert complaints == []
 
 

@@ -104,13 +104,19 @@ class TransferCosts:
 def bytes_to_fetch(replica: Replica | None, cost: TransferCost) -> int:
     """The bytes of a build that a server must still download: none if it has cached it or is verifying it, the rest if
     it has begun (downloads resume), else all."""
+    left = bytes_left(replica)
+    return cost.bytes if left is None else left
+
+
+def bytes_left(replica: Replica | None) -> int | None:
+    """`bytes_to_fetch` without a cost. None if the server has nothing of the build, so that its cost decides."""
     if replica is None:
-        return cost.bytes
+        return None
     if replica.phase in {"cached", "verifying"}:
         return 0
     if replica.phase in {"downloading", "pending", "failed"} and replica.bytes_done:
         return max(0, (replica.bytes_total or replica.build.size) - replica.bytes_done)
-    return cost.bytes
+    return None
 
 
 def transfer_costs(build_ids: Collection[str]) -> TransferCosts:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -29,7 +29,9 @@ from app.web.frame.shown_text import shown
 
 HEARTBEAT_SECONDS = 12.0
 CHECK_SECONDS = 3.0  # between two checks that the page is still open and its reader signed in
-MIN_EVENT_INTERVAL_SECONDS = 0.5  # between two events of one stream, however often servers report
+# Between two renderings of an open page, and so between two events of its stream, however often servers report: several
+# servers' reports become one. Without it, a page of one server would be rendered after each report of the others.
+MIN_EVENT_INTERVAL_SECONDS = 0.5
 STREAM_LIFETIME_SECONDS = 600.0  # then the browser reconnects and is authenticated again
 MAX_CACHED_PAGES = 512
 HEARTBEAT = b"event: beat\ndata:\n\n"
@@ -37,18 +39,38 @@ HEARTBEAT = b"event: beat\ndata:\n\n"
 
 @dataclass(frozen=True)
 class Part:
-    """One element of the page, swapped by its id. `row`: a section or a row of a table, which htmx needs inside a
-    template."""
+    """One element of the page, swapped by its id. `row`: a section, row or cell of a table, which htmx needs inside a
+    template. `inner`: elements in it, in their order, which are sent alone when only some of them change."""
 
     id: str
     html: str
     row: bool = False
+    inner: tuple[Part, ...] = ()
 
     @property
     def swap(self) -> str:
         """The part as an out-of-band swap of htmx."""
         html = self.html.replace(f' id="{self.id}"', f' hx-swap-oob="morph" id="{self.id}"', 1)
         return f"<template>{html}</template>" if self.row else html
+
+    def changed_since(self, before: Part | None) -> list[Part]:
+        """The smallest parts that bring a page from `before` to this state. None: the page has no such part."""
+        if before is None:
+            return [self]
+        if before.html == self.html:
+            return []
+        if not self.inner or before._frame() != self._frame():
+            return [self]
+        pairs = zip(self.inner, before.inner, strict=True)
+        return [part for after, earlier in pairs for part in after.changed_since(earlier)]
+
+    def _frame(self) -> tuple[str, ...]:
+        """What is around the inner parts, and their ids."""
+        pieces, rest = [], self.html
+        for part in self.inner:
+            piece, _, rest = rest.partition(part.html)
+            pieces += [piece, part.id]
+        return (*pieces, rest)
 
 
 @dataclass
@@ -57,12 +79,14 @@ class RenderedParts:
 
     title: str
     parts: tuple[Part, ...]  # all live elements of the page
-    rows: tuple[Part, ...]  # the elements inside the last part, sent alone when only some of them change
+    rows: tuple[Part, ...]  # the inner parts of the last part
     version: int
     changes_at: datetime | None = None  # when the passing of time makes it outdated
     etag: str = ""
 
     def __post_init__(self) -> None:
+        if self.rows:
+            self.parts = (*self.parts[:-1], replace(self.parts[-1], inner=self.rows))
         content = "\0".join((self.title, *(render_part.html for render_part in self.parts)))
         self.etag = f'"{hashlib.sha256(content.encode()).hexdigest()[:20]}"'
         self._events: dict[str, bytes] = {}
@@ -93,12 +117,9 @@ class RenderedParts:
         return self._events[key]
 
     def _difference(self, seen: RenderedParts) -> str:
-        before = {render_part.id: render_part.html for render_part in (*seen.parts, *seen.rows)}
-        same_rows = [row.id for row in self.rows] == [row.id for row in seen.rows]
-        # Without rows, the last part is one as the others are.
-        candidates = (*self.parts[:-1], *self.rows) if self.rows and same_rows else self.parts
-        changed = [render_part.swap for render_part in candidates if before.get(render_part.id) != render_part.html]
-        return "".join((self._title(), *changed))
+        before = {render_part.id: render_part for render_part in seen.parts}
+        changed = [part for each in self.parts for part in each.changed_since(before.get(each.id))]
+        return "".join((self._title(), *(part.swap for part in changed)))
 
     def _title(self) -> str:
         return f"<title>{escape(shown(self.title))}</title>"
@@ -214,6 +235,7 @@ class LiveParts:
         ends = time.monotonic() + STREAM_LIFETIME_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 (spreads reconnections)
         yield b"retry: 2000\n" + HEARTBEAT
         seen: RenderedParts | None = None
+        version: int | None = None
         wrote_at = time.monotonic()
         while not hub.stopping and time.monotonic() < ends:
             if not stays():
@@ -221,13 +243,13 @@ class LiveParts:
             present = self.of(subject)
             if present is None:
                 return  # deleted: the browser reconnects and gets 404
+            is_rendered_again = version not in {None, present.version}
+            version = present.version
             if seen is None and present.etag == seen_etag:
                 seen = present
             elif seen is None or present.etag != seen.etag:
                 yield present.event(seen)
-                seen, wrote_at = present, time.monotonic()
-                if share is None:
-                    time.sleep(MIN_EVENT_INTERVAL_SECONDS)  # several servers' reports become one event
+                seen, wrote_at, is_rendered_again = present, time.monotonic(), True
             elif time.monotonic() - wrote_at >= HEARTBEAT_SECONDS:
                 yield HEARTBEAT
                 wrote_at = time.monotonic()
@@ -235,6 +257,9 @@ class LiveParts:
                 shared = share(seen, ends)
                 yield b""
                 seen, wrote_at = shared.seen, time.monotonic()
+                continue
+            if is_rendered_again:
+                time.sleep(MIN_EVENT_INTERVAL_SECONDS)
                 continue
             heartbeat_in = wrote_at + HEARTBEAT_SECONDS - time.monotonic()
             check_in = min(CHECK_SECONDS, heartbeat_in, present.seconds_to_change())

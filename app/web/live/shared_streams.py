@@ -95,6 +95,7 @@ class _Group:
         self._parts = parts
         self._lock = threading.Lock()  # held while events are written, which does not wait for clients
         self._sent: RenderedParts | None = None  # the last state that was sent to all
+        self._version: int | None = None  # of the last rendering
         self._beat_at = time.monotonic() + live_parts.HEARTBEAT_SECONDS
 
     def add(self, stream: SharedStream) -> None:
@@ -106,13 +107,15 @@ class _Group:
 
     def turn(self) -> None:
         """Send what is new, then wait for the next change, heartbeat or check."""
-        present = self._parts.of(self.subject)
-        if present is None or hub.stopping:
+        present = None if hub.stopping else self._parts.of(self.subject)
+        if present is None:
             self.resume_all()  # each of them ends
             return
         self._resume_leavers()
-        if self._send(present):
-            time.sleep(live_parts.MIN_EVENT_INTERVAL_SECONDS)  # several servers' reports become one event
+        is_rendered_again = self._version not in {None, present.version}
+        self._version = present.version
+        if self._send(present) or is_rendered_again:
+            time.sleep(live_parts.MIN_EVENT_INTERVAL_SECONDS)
             return
         seconds = min(live_parts.CHECK_SECONDS, self._beat_at - time.monotonic(), present.seconds_to_change())
         hub.wait(self.subject.topic, present.version, max(0.0, seconds), {stream.reader for stream in self._all()})

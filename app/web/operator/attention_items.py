@@ -7,15 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from flask import Flask
+
 from app.accounts.partner_list import PartnerEntry, directory
 from app.fleet.overviews.fleet_overview import FleetOverview, FleetServer
 from app.packing.pack_states import unmade_packs
 from app.web.frame.formats import Phrase, counted, format_size, format_used
 from app.web.frame.storage_banner import StorageOutage, storage_outage
+from app.web.live.refreshed_values import Reading, RefreshedValue
 from app.web.servers import server_words
 
 FULL_PERCENT = 90  # of a quota
-# Storage, packs and partners announce no changes to the pages of servers.
+# Storage, packs and partners announce no changes to the pages of servers. Servers report every second, and reports
+# change none of these.
 REFRESH_INTERVAL = timedelta(seconds=5)
 
 
@@ -31,25 +35,41 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Platform:
+    """What needs attention beside the servers, worst first. `stored`: bytes of builds and packs in storage."""
+
+    items: Sequence[Item]
+    stored: int
+
+
+@dataclass(frozen=True)
 class Attention:
-    """Everything that needs attention, worst first. `stored`: bytes of builds and packs in storage."""
+    """Everything that needs attention, worst first."""
 
     servers: Sequence[FleetServer]
     items: Sequence[Item]
-    stored: int
 
     @property
     def count(self) -> int:
         return len(self.servers) + len(self.items)
 
 
-def attention_of(overview: FleetOverview) -> Attention:
-    """What needs attention now. Seven queries."""
+def attention_of(overview: FleetOverview, platform: Platform) -> Attention:
+    """What needs attention now."""
+    return Attention([server for server in overview.servers if needs_attention(server)], platform.items)
+
+
+def current_platform(app: Flask) -> Reading[Platform]:
+    """At most REFRESH_INTERVAL old. The caller must hold no database connection."""
+    found: RefreshedValue[Platform] = app.extensions["slipway_platform"]
+    return found.current()
+
+
+def _read_platform() -> Platform:
+    """Seven queries."""
     partners = directory()
-    return Attention(
-        [server for server in overview.servers if needs_attention(server)],
-        other_items(storage_outage(), unmade_packs(), partners),
-        sum(partner.builds_bytes for partner in partners),
+    return Platform(
+        other_items(storage_outage(), unmade_packs(), partners), sum(partner.builds_bytes for partner in partners)
     )
 
 
@@ -120,3 +140,8 @@ def _quota(partner: PartnerEntry) -> Item:
 
 def _partner(partner: PartnerEntry, what: str, why: Phrase) -> Item:
     return Item("warning", f"{partner.name}: {what}", why, f"/operator/partners/{partner.id}", partner.name)
+
+
+def init_app(app: Flask) -> None:
+    """Create what the pages of servers share."""
+    app.extensions["slipway_platform"] = RefreshedValue(_read_platform, REFRESH_INTERVAL)

@@ -20,7 +20,7 @@ from app.web.frame.formats import Moment, Phrase, counted, format_part
 from app.web.lists.filter_links import FilterLink
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.streams import add_live_views, current_parts
-from app.web.operator.attention_items import REFRESH_INTERVAL, attention_of, capacity_figures
+from app.web.operator.attention_items import attention_of, capacity_figures, current_platform
 from app.web.operator.operator_access import require_operator
 from app.web.servers import server_words
 
@@ -46,7 +46,7 @@ class ServerChoice:
 
 @dataclass(frozen=True)
 class AttentionSubject:
-    """The live parts of the page. Servers announce their changes; the others are read again every REFRESH_INTERVAL.
+    """The live parts of the page. Servers announce their changes; all else is read again after some seconds.
     `everything`: lists healthy servers too. `chosen`: all that are listed are chosen."""
 
     gone: ClassVar[str] = "There is nothing to show."
@@ -65,11 +65,12 @@ class AttentionSubject:
         return {name: "all" for name, is_set in found.items() if is_set}
 
     def render(self, app: Flask, version: int) -> RenderedParts | None:
-        at, overview = now(), fleet_overview(ServerFilter(page=1))
-        found = attention_of(overview)
+        platform = current_platform(app)  # first: it may wait
+        overview = fleet_overview(ServerFilter(page=1))
+        found = attention_of(overview, platform.value)
         servers = [_choice(server) for server in (overview.servers if self.everything else found.servers)]
         segments = _segments(self.everything, len(found.servers), len(overview.servers))
-        figures = capacity_figures(overview, found.stored)
+        figures = capacity_figures(overview, platform.value.stored)
         return RenderedParts(
             title=server_words.tab_title("Needs attention", overview.counts),
             parts=(
@@ -88,7 +89,7 @@ class AttentionSubject:
             ),
             rows=(),
             version=version,
-            changes_at=at + REFRESH_INTERVAL,
+            changes_at=platform.changes_at,
         )
 
 

@@ -20,7 +20,7 @@ from app.web.lists.numbered_pages import NumberedPage
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.live.streams import current_parts, poll_response, stream_response
-from app.web.operator.attention_items import REFRESH_INTERVAL, attention_of
+from app.web.operator.attention_items import attention_of, current_platform
 from app.web.operator.operator_access import require_operator
 from app.web.operator.server_detail import detail_parts
 from app.web.servers import server_words
@@ -117,7 +117,9 @@ class FleetSubject:
         return FLEET_TOPIC
 
     def render(self, app: Flask, version: int) -> RenderedParts | None:
+        platform = current_platform(app)  # first: it may wait
         at, overview = now(), fleet_overview(requested_filter(self.address, STATE_FILTERS))
+        attention = attention_of(overview, platform.value)
         selected = next((server for server in overview.servers if server.id == self.selected), None)
         rows_view = [_row(server, selected, self.address) for server in overview.shown]
         order = order_words(self.address.value("sort"), FLEET_SORTS)
@@ -140,7 +142,7 @@ class FleetSubject:
             title=server_words.tab_title("Servers", overview.counts),
             parts=(
                 render_part(app, "servers-segments", "servers/_server_segments.html", segments=segments),
-                render_part(app, "attention-link", "operator/attention/_link.html", count=attention_of(overview).count),
+                render_part(app, "attention-link", "operator/attention/_link.html", count=attention.count),
                 render_part(app, "fleet-counts", "operator/servers/_fleet_counts.html", view=view),
                 render_part(app, "fleet-figures", "operator/servers/_figures.html", view=view),
                 *(detail_parts(app, selected, self.address.url()) if selected else ()),
@@ -150,7 +152,7 @@ class FleetSubject:
             version=version,
             changes_at=min(
                 server_words.next_change_at((server.reported_at for server in overview.servers), at),
-                at + REFRESH_INTERVAL,
+                platform.changes_at,
             ),
         )
 

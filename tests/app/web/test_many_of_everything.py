@@ -16,6 +16,7 @@ from app.api.kept_answers import KeptAnswers
 from app.data.extensions import db
 from app.fleet import contact
 from app.web.live.live_parts import LiveParts
+from app.web.operator import attention_items
 from tests.app.web.conftest import Visitor
 from tests.conftest import Cast, bearer
 from tests.key_checks import is_key_check
@@ -108,6 +109,7 @@ class Reader:
         self._get(path)
         self._app.extensions["slipway_kept_answers"] = KeptAnswers()
         self._app.extensions["slipway_live"] = LiveParts(self._app)
+        attention_items.init_app(self._app)
         with self._noting():
             answer = self._get(path)
         assert answer.status_code == 200, answer.text[:500]

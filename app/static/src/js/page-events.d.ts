@@ -12,7 +12,13 @@ declare global {
     "htmx:sendError": CustomEvent<HtmxRequest>;
     "htmx:timeout": CustomEvent<HtmxRequest>;
     "htmx:responseError": CustomEvent<HtmxRequest>;
-    "htmx:confirm": CustomEvent<{ elt: Element; verb: string; issueRequest: (skipConfirmation?: boolean) => void }>;
+    "htmx:confirm": CustomEvent<{
+      elt: Element;
+      target: Element;
+      verb: string;
+      triggeringEvent?: Event;
+      issueRequest: (skipConfirmation?: boolean) => void;
+    }>;
     "htmx:beforeHistoryUpdate": CustomEvent<{ history: { type: "push" | "replace"; path: string } }>;
     "htmx:beforeSwap": CustomEvent<HtmxBeforeSwapDetails>;
     "htmx:afterSwap": CustomEvent<Partial<HtmxResponseInfo>>;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -69,6 +70,26 @@ def test_a_new_row_brings_the_whole_table() -> None:
     assert "<template>" not in event
 
 
+def test_what_changes_around_the_rows_brings_the_whole_table() -> None:
+    """Such as the number of pages, when a row was added on another one."""
+    before, after = rendered("T", "1–2 of 2", "a", "b"), rendered("T", "1–2 of 3", "a", "b")
+    assert '<section hx-swap-oob="morph" id="fleet">1–2 of 3' in after.event(before).decode()
+
+
+def test_a_row_with_cells_is_sent_when_more_than_its_cells_changed() -> None:
+    def row(note: str, *cells: str) -> Part:
+        inner = tuple(Part(f"c{n}", f'<td id="c{n}">{text}</td>', row=True) for n, text in enumerate(cells))
+        return Part("row", f'<tr id="row"><th>{note}</th>{"".join(cell.html for cell in inner)}</tr>', True, inner)
+
+    def changed(after: Part) -> list[str]:
+        return [part.id for part in after.changed_since(row("1 of 2", "a", "b"))]
+
+    assert changed(row("1 of 2", "a", "b")) == []
+    assert changed(row("1 of 2", "a", "c")) == ["c1"]
+    assert changed(row("2 of 2", "a", "c")) == ["row"]
+    assert changed(row("1 of 2", "a", "b", "c")) == ["row"]
+
+
 def test_the_last_part_of_a_page_without_rows_is_sent_when_it_changes() -> None:
     event = rendered("T", "srv-04 reports").event(rendered("T", "no report yet")).decode()
     assert '<section hx-swap-oob="morph" id="fleet">srv-04 reports</section>' in event
@@ -109,8 +130,7 @@ def test_a_change_makes_a_new_state_and_reading_does_not(parts: LiveParts, game_
     assert second.etag != first.etag
     assert "50\u00a0%" in second.fragment()
     event = second.event(first).decode()
-    assert 'id="build-2"' in event
-    assert 'id="build-1"' not in event
+    assert re.findall(r' id="([^"]+)"', event) == ["fleet-to-send", "c2-srv-02"], "only the cells that changed"
 
 
 def test_lost_contact_shows_without_any_report(parts: LiveParts, game_id: str) -> None:

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
+from app.data.models.base import now
 from app.topics.event_hub import hub
 from app.web.games.live_game import GameSubject
-from app.web.live.live_parts import LiveParts, RenderedParts
+from app.web.live.live_parts import MIN_EVENT_INTERVAL_SECONDS, LiveParts, RenderedParts
 from app.web.live.shared_streams import SharedStream, SharedStreams, shared_streams
+from app.web.operator.server_page import ServerSubject
 from tests.app.runtime.processes import wait_until
-from tests.app.web import scenes
+from tests.app.web import fleet_scenes, scenes
 from tests.app.web.conftest import ONE_DATABASE
 from tests.app.web.scenes import On, Sent
 from tests.conftest import Cast
@@ -109,6 +111,25 @@ def test_every_stream_goes_back_when_the_process_stops(
         streams.join(subject, stream(present(app, subject)), receiver)
     hub.stop()
     assert all(receiver.resumed.wait(30) for receiver in receivers)
+
+
+def test_an_open_page_is_not_rendered_after_each_report_that_changes_nothing_in_it(
+    app: Flask, streams: SharedStreams, six_servers: list[str]
+) -> None:
+    """Hundreds of servers report every second, and each report announces the topic of all servers."""
+    parts, page, receiver = app.extensions["slipway_live"], ServerSubject("srv-01"), Receiver()
+    seen = parts.of(page)
+    assert seen
+    streams.join(page, stream(seen), receiver)
+    before, begun, reports = parts.renderings, time.monotonic(), 0
+    while reports < 20 or time.monotonic() < begun + 4 * MIN_EVENT_INTERVAL_SECONDS:
+        fleet_scenes.noticed()
+        reports += 1
+    rendered, seconds = parts.renderings - before, time.monotonic() - begun
+    assert 0 < rendered <= seconds / MIN_EVENT_INTERVAL_SECONDS + 2
+    assert receiver.sent == []
+    fleet_scenes.columns("srv-01", paused_at=now())
+    wait_until(lambda: receiver.sent, 30, "what changes the page is sent")
 
 
 def test_a_page_that_cannot_be_rendered_gives_its_streams_back(

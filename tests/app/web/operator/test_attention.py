@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from flask import Flask
 
 from app.data.database import writing
 from app.data.extensions import db
@@ -16,6 +18,11 @@ from app.data.models.pack import BuildPack
 from app.data.models.partner import Partner
 from app.data.models.server import Server
 from app.fleet.servers import pause_server
+from app.web.lists.list_address import ListAddress
+from app.web.live.live_parts import Subject, live_parts
+from app.web.operator import attention_items
+from app.web.operator.attention_page import AttentionSubject
+from app.web.operator.server_list import FleetSubject
 from tests.app.fleet.counting import statements
 from tests.app.web import fleet_scenes, scenes
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
@@ -39,6 +46,12 @@ def garden(cast: Cast, six_servers: list[str]) -> str:
     scenes.servers_report(silent=["srv-06"])
     fleet_scenes.machines()
     return game_id
+
+
+@pytest.fixture
+def impatient(app: Flask) -> None:
+    """What no topic announces is read with each page."""
+    app.extensions["slipway_platform"].interval = timedelta(0)
 
 
 def paused() -> list[str]:
@@ -100,6 +113,7 @@ def test_packs_quotas_and_partners_without_owners_are_listed(operator: Visitor, 
     assert "<Games>" not in page
 
 
+@pytest.mark.usefixtures("impatient")
 def test_the_list_of_servers_counts_what_the_page_lists(operator: Visitor, garden: str) -> None:
     """The number on the link is that of the page, and is as live as the list."""
 
@@ -123,6 +137,26 @@ def test_the_list_of_servers_counts_what_the_page_lists(operator: Visitor, garde
     assert shown() == {5}
     # Its filters are by state: none of them has the same words for another number.
     assert plain(operator.get("/operator/servers").text).count("Needs attention") == 1
+
+
+@pytest.mark.parametrize(
+    "subject", [FleetSubject(None, ListAddress("/operator/servers")), AttentionSubject(False, False)]
+)
+def test_a_report_costs_no_query_of_partners_and_packs(app: Flask, garden: str, subject: Subject) -> None:
+    parts = live_parts()
+
+    def queries() -> int:
+        fleet_scenes.noticed()  # what a report announces
+        with statements() as sent:
+            assert parts.of(subject)
+        return sent.queries
+
+    first, *later = (queries() for _ in range(3))
+    assert [first - count for count in later] == [7, 7]
+    with writing() as session:
+        session.add_all(Partner(name=f"Partner {number}") for number in range(20))
+    attention_items.init_app(app)
+    assert queries() == first, "as many for many partners"
 
 
 def test_the_page_is_live(operator: Visitor, garden: str) -> None:
@@ -190,6 +224,7 @@ def test_all_that_are_listed_are_chosen_without_a_script(operator: Visitor, gard
     assert checked(f"{PAGE}?show=all&choose=all") == 6
 
 
+@pytest.mark.usefixtures("impatient")
 def test_the_page_costs_the_same_for_many_builds_as_for_few(operator: Visitor, cast: Cast) -> None:
     def queries(games: int) -> int:
         for _ in range(games):

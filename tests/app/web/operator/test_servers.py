@@ -8,6 +8,7 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from app.data.extensions import db
@@ -15,6 +16,7 @@ from app.data.models.audit_record import AuditEntry
 from app.data.models.base import now
 from app.data.models.server import Server
 from app.fleet.servers import pause_server
+from app.web.operator import attention_items
 from tests.app.fleet.acting import FleetAgent
 from tests.app.fleet.counting import statements
 from tests.app.web import fleet_scenes, scenes
@@ -237,7 +239,7 @@ def test_a_long_list_is_cut_and_says_so(operator: Visitor, cast: Cast) -> None:
     assert "worst first." not in plain(operator.get(f"{PAGE}/srv-01").text)
 
 
-def test_the_page_costs_the_same_for_many_builds_as_for_few(operator: Visitor, cast: Cast) -> None:
+def test_the_page_costs_the_same_for_many_builds_as_for_few(app: Flask, operator: Visitor, cast: Cast) -> None:
     def queries(games: int) -> int:
         for _ in range(games):
             slug = f"game-{len(slugs)}"
@@ -245,6 +247,7 @@ def test_the_page_costs_the_same_for_many_builds_as_for_few(operator: Visitor, c
             scenes.add_game(cast.starlight.partner_id, slug, slug, [Sent(on=[On("srv-01", "failed", attempt=7)])])
         scenes.servers_report()
         fleet_scenes.noticed()
+        attention_items.init_app(app)
         with statements() as sent:
             assert operator.get(PAGE).status_code == 200
         return sent.queries

@@ -2,12 +2,12 @@
 // report nothing: their regions show by themselves how old they are.
 import { removeProblem, showProblem } from "./problem-notice.js";
 
-/** @param {HtmxRequest} detail */
-const isPress = ({ requestConfig }) => ["submit", "click"].includes(requestConfig.triggeringEvent?.type ?? "");
+/** @param {Event | undefined} event  what made htmx send a request */
+export const isPress = (event) => ["submit", "click"].includes(event?.type ?? "");
 
 /** @param {CustomEvent<HtmxRequest>} event */
 function notSent({ detail }) {
-  if (!isPress(detail)) return;
+  if (!isPress(detail.requestConfig.triggeringEvent)) return;
   const isForm = detail.requestConfig.verb !== "get";
   const kept = isForm ? "What you typed is still here. " : "";
   const cause = navigator.onLine ? "The server does not answer." : "This computer is offline.";
@@ -24,12 +24,13 @@ document.addEventListener("htmx:timeout", notSent);
 document.addEventListener("htmx:responseError", ({ detail }) => {
   const { xhr, elt } = detail;
   // sign-in-again.js handles what a session that has ended or was renewed refuses.
-  if (!isPress(detail) || xhr.status === 401 || xhr.getResponseHeader("HX-Trigger")) return;
+  if (xhr.status === 401 || xhr.getResponseHeader("HX-Trigger")) return;
+  if (!isPress(detail.requestConfig.triggeringEvent)) return;
   const isText = xhr.getResponseHeader("Content-Type")?.startsWith("text/plain");
   const text = isText ? xhr.responseText.trim() : `The server answered ${xhr.status}. Try again.`;
   showProblem(elt, "This was not done", text);
 });
 
 document.addEventListener("htmx:beforeSend", ({ detail }) => {
-  if (isPress(detail)) removeProblem(detail.elt);
+  if (isPress(detail.requestConfig.triggeringEvent)) removeProblem(detail.elt);
 });
