@@ -22,7 +22,8 @@ from tests.conftest import CAST, Cast
 
 pytestmark = ONE_DATABASE
 PAGE = "/servers"
-ROUTES = [PAGE, f"{PAGE}/parts", f"{PAGE}/live"]
+LIVE = "/fleet"
+ROUTES = [PAGE, f"{LIVE}/parts", f"{LIVE}/live"]
 
 
 @pytest.fixture
@@ -77,8 +78,8 @@ def test_search_state_and_order_are_in_the_address(owner: Visitor, garden: str) 
     )
     assert f'<a class="tag active" href="{PAGE}?q=srv-0&amp;sort=-fetch">Arriving' in page
     query = "?q=srv-0&amp;sort=-fetch&amp;status=arriving"
-    assert f'sse-connect="/servers/live{query}&amp;as_role=owner"' in page
-    assert f'data-poll="/servers/parts{query}&amp;as_role=owner"' in page
+    assert f'sse-connect="/fleet/live{query}&amp;as_role=owner"' in page
+    assert f'data-poll="/fleet/parts{query}&amp;as_role=owner"' in page
     assert order(owner.get(f"{PAGE}?sort=-name").text) == [f"srv-0{n}" for n in range(6, 0, -1)]
     nothing = owner.get(f"{PAGE}?q=sorcery&status=failing").text
     assert "No servers match “sorcery” and “Failing”. Clear the filters" in plain(nothing)
@@ -87,11 +88,11 @@ def test_search_state_and_order_are_in_the_address(owner: Visitor, garden: str) 
 
 def test_rows_that_stream_in_are_those_of_the_address(owner: Visitor, cast: Cast, garden: str) -> None:
     query = "?sort=-name&status=up-to-date"
-    assert order(owner.get(f"{PAGE}/parts{query}").text.replace(' hx-swap-oob="morph"', "")) == ["srv-01"]
+    assert order(owner.get(f"{LIVE}/parts{query}").text.replace(' hx-swap-oob="morph"', "")) == ["srv-01"]
     scenes.change(garden, 4, "srv-02", phase="cached")
     scenes.change(garden, 4, "srv-03", phase="cached")
     fleet_scenes.noticed(cast.starlight.partner_id)
-    stream = owner.get(f"{PAGE}/live{query}", buffered=False)
+    stream = owner.get(f"{LIVE}/live{query}", buffered=False)
     events = iter(stream.iter_encoded())
     next(events)
     streamed = next(events).decode().replace(' hx-swap-oob="morph"', "")
@@ -164,7 +165,7 @@ def test_without_servers_the_page_says_who_adds_them(owner: Visitor, cast: Cast)
 
 
 def test_the_page_and_the_fragment_show_the_same_parts(owner: Visitor, garden: str) -> None:
-    page, fragment = owner.get(PAGE).text, owner.get(f"{PAGE}/parts", headers=HTMX).text
+    page, fragment = owner.get(PAGE).text, owner.get(f"{LIVE}/parts", headers=HTMX).text
     parts = re.findall(r'hx-swap-oob="morph" id="([^"]+)"', fragment)
     assert parts == ["servers-segments", "servers-banner", "servers-head", "servers-table"]
     lines = (
@@ -179,19 +180,19 @@ def test_the_page_and_the_fragment_show_the_same_parts(owner: Visitor, garden: s
 def test_an_unchanged_fragment_is_304_until_a_server_reports_something_new(
     owner: Visitor, cast: Cast, garden: str
 ) -> None:
-    first = owner.get(f"{PAGE}/parts", headers=HTMX)
-    again = owner.get(f"{PAGE}/parts", headers=HTMX | {"If-None-Match": first.headers["ETag"]})
+    first = owner.get(f"{LIVE}/parts", headers=HTMX)
+    again = owner.get(f"{LIVE}/parts", headers=HTMX | {"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
     scenes.send(garden, Sent(on=[On(f"srv-0{n}") for n in range(1, 7)]))
     fleet_scenes.noticed(cast.starlight.partner_id)
-    changed = owner.get(f"{PAGE}/parts", headers=HTMX | {"If-None-Match": first.headers["ETag"]})
+    changed = owner.get(f"{LIVE}/parts", headers=HTMX | {"If-None-Match": first.headers["ETag"]})
     assert changed.status_code == 200
     assert "Up to date" in row(changed.text.replace(' hx-swap-oob="morph"', ""), "srv-04")
 
 
 def test_the_stream_brings_the_parts_and_gives_its_place_back(owner: Visitor, garden: str) -> None:
     before = thread_budgets.streams.in_use
-    answer = owner.get(f"{PAGE}/live", headers={"Accept": "text/event-stream"}, buffered=False)
+    answer = owner.get(f"{LIVE}/live", headers={"Accept": "text/event-stream"}, buffered=False)
     assert (answer.mimetype, answer.headers["Cache-Control"]) == ("text/event-stream", "no-store")
     events = iter(answer.iter_encoded())
     assert b"event: beat" in next(events)
@@ -202,8 +203,8 @@ def test_the_stream_brings_the_parts_and_gives_its_place_back(owner: Visitor, ga
 
 @pytest.mark.settings(SLIPWAY_STREAMS="0")
 def test_without_a_free_place_the_page_polls(owner: Visitor, garden: str) -> None:
-    assert owner.get(f"{PAGE}/live", headers={"Accept": "text/event-stream"}).status_code == 503
-    assert owner.get(f"{PAGE}/parts").status_code == 200
+    assert owner.get(f"{LIVE}/live", headers={"Accept": "text/event-stream"}).status_code == 503
+    assert owner.get(f"{LIVE}/parts").status_code == 200
 
 
 def test_all_members_of_a_partner_share_one_rendering(
@@ -212,7 +213,7 @@ def test_all_members_of_a_partner_share_one_rendering(
     monkeypatch.setattr(server_words, "next_change_at", lambda *_: now() + timedelta(hours=1))  # else with every minute
     live = app.extensions["slipway_live"]
     for email in (cast.starlight.owner, cast.starlight.developer, cast.starlight.viewer):
-        assert signed_in(email).get(f"{PAGE}/parts").status_code == 200
+        assert signed_in(email).get(f"{LIVE}/parts").status_code == 200
     assert live.renderings == 1
 
 
