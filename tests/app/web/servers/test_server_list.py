@@ -62,6 +62,7 @@ def test_each_server_says_how_far_the_partners_builds_are(owner: Visitor, garden
         for word in words:
             assert word in row(page, server)
     assert "build 4" not in row(page, "srv-02"), "only where something failed"
+    assert re.findall(r'<a class="row-link" href="([^"]+)"', page) == [f"{PAGE}/{server}" for server in order(page)]
     explained = re.findall(r'class="failing"><a href="([^"]+)"', page)
     assert explained == [f"/games/garden-of-forking-paths/builds/4/servers/srv-0{number}" for number in (4, 5)]
     assert "7.4 GiB needed, 1.0 GiB free" in plain(owner.get(explained[0]).text)
@@ -107,18 +108,46 @@ def test_the_head_counts_and_the_title_carries_the_worst(owner: Visitor, garden:
     assert "6 servers 1 failed 1 no contact 1 retrying 3 up to date or arriving" in text
 
 
-def test_a_lost_server_is_said_first(owner: Visitor, cast: Cast, garden: str) -> None:
-    text = plain(owner.get(PAGE).text)
+@pytest.mark.parametrize("page", [PAGE, "/games"])
+def test_a_lost_server_is_said_first(owner: Visitor, cast: Cast, garden: str, page: str) -> None:
+    text = plain(owner.get(page).text)
     assert "No contact with srv-06 since" in text
     assert "Players are sent to the other 5 servers. srv-06 continues automatically when it reports again" in text
     scenes.servers_report(silent=["srv-05", "srv-06"])
     fleet_scenes.noticed(cast.starlight.partner_id)
-    again = plain(owner.get(PAGE).text)
+    again = plain(owner.get(page).text)
     assert "No contact with 2 servers: srv-05, srv-06" in again
     assert "the other 4 servers. The silent servers continue automatically when they report again" in again
     scenes.servers_report(silent=[f"srv-0{n}" for n in range(1, 7)])
     fleet_scenes.noticed(cast.starlight.partner_id)
-    assert "nothing for you to do" not in plain(owner.get(PAGE).text)
+    assert "Their cached builds stay there. Operators of the platform see this too." in plain(owner.get(page).text)
+
+
+@pytest.mark.parametrize("page", [PAGE, "/games"])
+def test_a_failing_build_is_said_with_its_server_and_reason(
+    owner: Visitor, stranger: Visitor, cast: Cast, garden: str, page: str
+) -> None:
+    def banner(visitor: Visitor) -> str:
+        text = visitor.get(page).text
+        start = text.index('<div id="servers-banner"')
+        return text[start : text.index('id="servers-head"' if page == PAGE else 'id="games-count"', start)]
+
+    scenes.add_game(cast.moonbase.partner_id, "Sea of Rain", "sea-of-rain", [Sent(on=[On("srv-01")])])
+    scenes.add_game(cast.starlight.partner_id, "Night Ferry", "ferry", [Sent(on=[On("srv-04", "failed", attempt=6)])])
+    found = banner(owner)
+    failing = "srv-04 : The Garden of Forking Paths, build 4: disk full; 1 more build failed too"
+    assert f"Live builds fail on srv-04 {failing} srv-04 retries automatically." in plain(found)
+    assert '<a href="/servers/srv-04">srv-04</a>' in found
+    assert "srv-05" not in found, "it retries still"
+    assert "fail" not in banner(stranger), "builds of others"
+
+    for number in range(1, 7):
+        scenes.change(garden, 4, f"srv-0{number}", phase="failed", attempt=9, reason="disk full: 7.4 GiB needed")
+    scenes.servers_report()
+    fleet_scenes.noticed(cast.starlight.partner_id)
+    found = plain(banner(owner))
+    assert "Live builds fail on 6 servers srv-01 : The Garden of Forking Paths, build 4: disk full srv-02 :" in found
+    assert "srv-05 : The Garden of Forking Paths, build 4: disk full 1 more server The servers retry" in found
 
 
 def test_nothing_of_the_machine_or_of_others_is_shown(owner: Visitor, cast: Cast, garden: str) -> None:
