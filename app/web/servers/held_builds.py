@@ -15,8 +15,8 @@ from app.web.frame.image_tags import Picture, game_thumbnail
 
 @dataclass(frozen=True)
 class BuildLine:
-    """One build on the server. `url`: of its attempts. `partner`: its name, or "" for members of it. `second`: the full
-    reason of a failure, and why the archive was used although there is a pack; or ""."""
+    """One build on the server. `url`: of its attempts. `partner`: its name, or "" for members of it. `second`: the
+    details of a failure, or why the archive was used although there is a pack, or ""."""
 
     key: str
     url: str
@@ -58,8 +58,11 @@ def build_line(held: ServerBuild, cover: ShownImage | None, url: str, partner: s
 
 
 def _second(held: ServerBuild) -> str:
-    if held.state in {"retrying", "failed"} and held.reason:
-        return f"{held.reason[0].upper()}{held.reason[1:]}"
+    reason = held.reason or ""
+    if held.state == "failed":  # its state has the reason
+        reason = reason.partition(":")[2].strip()
+    if held.state in {"retrying", "failed"} and reason:
+        return f"{reason[0].upper()}{reason[1:]}"
     return source_words(held.source, held.source_build, held.fallback) if held.fallback else ""
 
 

@@ -19,12 +19,13 @@ MAX_LINES = 5
 
 @dataclass(frozen=True)
 class Banner:
-    """`lines`: (id of a server, what fails there). `more`: how many other servers have no line."""
+    """`body`: what happens next, or "". `lines`: (id of a server, what fails there). `more`: how many other servers have
+    no line."""
 
     tone: str
     icon: str
     title: Phrase
-    body: str
+    body: str = ""
     lines: Sequence[tuple[str, str]] = ()
     more: int = 0
 
@@ -39,12 +40,12 @@ def _failing(failing: Sequence[tuple[str, Failure]]) -> Banner | None:
     if not failing:
         return None
     where = failing[0][0] if len(failing) == 1 else f"{len(failing):,} servers"
-    builds = sum(1 + failure.others for _, failure in failing)
+    one = sum(1 + failure.others for _, failure in failing) == 1
+    what, retried = ("A live build fails", "is") if one else ("Live builds fail", "are")
     return Banner(
         tone="bad",
         icon="failed",
-        title=("A live build fails on " if builds == 1 else "Live builds fail on ", where),
-        body="The servers retry automatically." if len(failing) > 1 else f"{where} retries automatically.",
+        title=(f"{what} on {where} and {retried} retried automatically",),
         lines=[(server_id, _failure_words(failure)) for server_id, failure in failing[:MAX_LINES]],
         more=max(0, len(failing) - MAX_LINES),
     )

@@ -152,7 +152,7 @@ def cached_in(page: str, server: str) -> str:
     row = page[page.index(f'id="server-{server}"') :]
     cell = re.search(r'<td role="cell" class="cached[^"]*">(.*?)</td>', row, re.DOTALL)
     assert cell, page
-    return plain(cell[1]).removesuffix(" live builds cached").strip()
+    return plain(cell[1]).strip().removeprefix("Your live builds cached: ")
 
 
 def test_live_builds_are_counted_once_for_studios_operators_scripts_and_commands(

@@ -39,7 +39,7 @@ def test_it_says_which_builds_are_missing_and_why(owner: Visitor, garden: str) -
     page = owner.get(PAGE).text
     assert "<title>srv-04: Failed: disk full · Slipway</title>" in page
     assert "Disk full: build 4 of The Garden of Forking Paths 7.4 GiB needed, 1.0 GiB free. Operators" in plain(page)
-    live = f"{GARDEN} , build 4: attempts 4 live {GARDEN}, build 4: Failed: disk full Disk full: 7.4 GiB needed"
+    live = f"{GARDEN} , build 4: attempts 4 live {GARDEN}, build 4: Failed: disk full 7.4 GiB needed, 1.0 GiB free 0 B"
     assert live in rows(page)[0]
     assert f"{GARDEN} , build 3: attempts 3 {GARDEN}, build 3: Cached 13.2 GiB" in rows(page)[1]
     facts = part(page, "server-facts")
