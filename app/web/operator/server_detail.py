@@ -154,8 +154,9 @@ def _facts(server: FleetServer, own_page: bool) -> list[Fact]:
     ]
     if server.since:
         facts.append(("State since", (Moment(server.since, "moment"),)))
-    if own_page and server.disk_total:
-        facts.append(("Disk", (format_part(server.disk_used, server.disk_total, 2),)))
+    if own_page:
+        disk = format_part(server.disk_used, server.disk_total, 2) if server.disk_total else "—"
+        facts.append(("Disk", (disk,)))
         facts.append((server_words.LIVE_BUILDS, (server_words.cached_words(server) or "—",)))
         facts.append(("Sessions", (f"{server.sessions}" if server.contact else "—",)))
     facts.append(("CPU", known(server.cpu_percent)))

@@ -19,8 +19,8 @@ MAX_LINES = 5
 
 @dataclass(frozen=True)
 class Banner:
-    """`body`: what happens next, or "". `lines`: (id of a server, what fails there). `more`: how many other servers have
-    no line."""
+    """`body`: what happens next, or "". `lines`: (id of a server, what fails there). `more`: how many other servers
+    have no line."""
 
     tone: str
     icon: str

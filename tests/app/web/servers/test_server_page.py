@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.data.models.base import now
 from app.fleet.servers import add_server, pause_server, retire_server
 from tests.app.fleet.counting import statements
 from tests.app.web import fleet_scenes, scenes
@@ -147,7 +148,7 @@ def test_its_parts_are_live(owner: Visitor, cast: Cast, garden: str) -> None:
     scenes.change(garden, 4, "srv-04", phase="cached")
     fleet_scenes.noticed(cast.starlight.partner_id)
     assert "Your live builds cached 1 of 1" in plain(owner.get(f"{PAGE}/parts", headers=known).text)
-    fleet_scenes.columns("srv-04", last_report_at=scenes.now() - timedelta(minutes=2))
+    fleet_scenes.columns("srv-04", last_report_at=now() - timedelta(minutes=2))
     fleet_scenes.noticed(cast.starlight.partner_id)
     stream = owner.get(f"{PAGE}/live", buffered=False)
     events = iter(stream.iter_encoded())
