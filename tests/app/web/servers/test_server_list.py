@@ -62,7 +62,8 @@ def test_each_server_says_how_far_the_partners_builds_are(owner: Visitor, garden
         for word in words:
             assert word in row(page, server)
     assert "build 4" not in row(page, "srv-02"), "only where something failed"
-    assert re.findall(r'<a class="row-link" href="([^"]+)"', one_line(page)) == [f"{PAGE}/{server}" for server in order(page)]
+    links = re.findall(r'<a class="row-link" href="([^"]+)"', one_line(page))
+    assert links == [f"{PAGE}/{server}" for server in order(page)]
     explained = re.findall(r'class="failing"><a href="([^"]+)"', page)
     assert explained == [f"/games/garden-of-forking-paths/builds/4/servers/srv-0{number}" for number in (4, 5)]
     assert "7.4 GiB needed, 1.0 GiB free" in plain(owner.get(explained[0]).text)
