@@ -65,6 +65,7 @@ PARTNER_PAGES = [
     ("replica", f"{GARDEN}/builds/4/servers/srv-04"),
     ("not-found", "/games/garden-of-forking-path"),
     ("servers", "/servers"),
+    ("server", "/servers/srv-04"),
     ("settings-partner", "/settings/partner"),
     ("settings-members", "/settings/members"),
     ("settings-keys", "/settings/keys"),

@@ -55,16 +55,24 @@ def matrix(game: Game, page: int | None = None) -> Matrix:
 
 
 def replica_cell(game: Game, number: int, server_id: str) -> Cell | None:
-    """One cell: a build on a server. None if the build is in no row of the matrix or the server is not active."""
+    """One cell: a build on a server. None if the server is not active, or if the build is in no row of the matrix and
+    the server does not hold it."""
     at = now()
     server = db.session.scalar(select(Server).where(IS_ACTIVE, Server.id == server_id))
     builds = _Rollout(game, active_servers(), at).builds
-    build = next((build for build in builds if build.number == number), None)
+    build = next((build for build in builds if build.number == number), None) or _held_build(game, number, server_id)
     if build is None or server is None:
         return None
     row = MatrixRow(build, False, [_Details(game, [build], {server_id}, at).cell(build, server)], 0, False)
     _set_ahead(game, [row])
     return row.cells[0]
+
+
+def _held_build(game: Game, number: int, server_id: str) -> Build | None:
+    """A build that a server holds, however old."""
+    held = (Replica.server_id == server_id, Replica.phase != "removed")
+    of_game = (Build.game_id == game.id, Build.number == number)
+    return db.session.scalar(select(Build).join(Replica, Replica.build_id == Build.id).where(*of_game, *held))
 
 
 class _Rollout:

@@ -27,6 +27,7 @@ class ServerBuild:
     key: str  # the build's id, which tells rows apart
     game_id: str
     game: str
+    slug: str
     partner: str
     build: int
     live: bool
@@ -55,8 +56,8 @@ class ServerBuilds:
     count: int
 
 
-def server_builds(server_id: str, max_rows: int) -> ServerBuilds:
-    """Two queries for any number of builds."""
+def server_builds(server_id: str, max_rows: int, partner_id: str | None = None) -> ServerBuilds:
+    """The builds of all games, or of those that a partner has. Two queries for any number of builds."""
     sessions = (
         select(func.count())
         .where(
@@ -67,7 +68,9 @@ def server_builds(server_id: str, max_rows: int) -> ServerBuilds:
         .correlate(Replica)
         .scalar_subquery()
     )
-    here = (Replica.server_id == server_id, Replica.phase != "removed")
+    here = [Replica.server_id == server_id, Replica.phase != "removed"]
+    if partner_id is not None:
+        here += [Game.partner_id == partner_id, Game.deleted_at.is_(None)]
     order = case({phase: place for place, phase in enumerate(_ORDER)}, value=Replica.phase, else_=len(_ORDER))
     rows = db.session.execute(
         select(Replica, Build, Game, Partner.name, sessions.label("sessions"), Server.last_report_at)
@@ -84,8 +87,10 @@ def server_builds(server_id: str, max_rows: int) -> ServerBuilds:
         _holding(replica, build, game, partner, count, build_state(replica.phase, replica.attempt, reported_at, at))
         for replica, build, game, partner, count, reported_at in rows
     ]
-    count = len(rows) if len(rows) < max_rows else db.session.scalar(select(func.count()).where(*here)) or 0
-    return ServerBuilds(shown, count)
+    if len(rows) < max_rows:
+        return ServerBuilds(shown, len(rows))
+    counted = select(func.count()).select_from(Replica).join(Game, Replica.game_id == Game.id)
+    return ServerBuilds(shown, db.session.scalar(counted.where(*here)) or 0)
 
 
 def _holding(replica: Replica, build: Build, game: Game, partner: str, sessions: int, state: BuildState) -> ServerBuild:
@@ -93,6 +98,7 @@ def _holding(replica: Replica, build: Build, game: Game, partner: str, sessions:
         key=build.id,
         game_id=game.id,
         game=game.title,
+        slug=game.slug,
         partner=partner,
         build=build.number,
         live=game.released_build_id == build.id,

@@ -15,6 +15,19 @@ from app.fleet.rollout_states import Ahead
 _UNDER_WAY = ("downloading", "verifying")
 
 
+def is_busy_with_others(server_id: str, partner_id: str) -> bool:
+    """Whether a server downloads or verifies builds of other partners only."""
+    partners = set(
+        db.session.scalars(
+            select(Game.partner_id)
+            .join(Replica, Replica.game_id == Game.id)
+            .where(Replica.server_id == server_id, Replica.wanted, Replica.phase.in_(_UNDER_WAY))
+            .distinct()
+        )
+    )
+    return bool(partners) and partner_id not in partners
+
+
 def builds_ahead(game: Game, server_ids: Collection[str]) -> dict[str, Ahead]:
     """By server id, for servers that download or verify something, as seen from `game`. One query."""
     nearest = case((Replica.game_id == game.id, 0), (Game.partner_id == game.partner_id, 1), else_=2)

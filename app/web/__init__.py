@@ -46,6 +46,7 @@ from app.web.operator import server_list as operator_server_list
 from app.web.palette import palette_page
 from app.web.reference import reference_page
 from app.web.servers import server_list
+from app.web.servers import server_page as partner_server_page
 from app.web.settings import (
     activity_page,
     app_pages,
@@ -66,7 +67,7 @@ AREAS: tuple[tuple[ModuleType, ...], ...] = (
     (build_list, build_page, changes_page, refusal_actions, release_page, replica_page),
     (gallery_page, image_page, image_picker, image_upload, selected_images),
     (board_page, component_page, component_form, revisions_page),
-    (server_list,),
+    (server_list, partner_server_page),
     (palette_page,),
     (
         partner_page,

@@ -40,6 +40,7 @@ PAGES = [
     "/games/garden-of-forking-paths",
     "/games/moth-season",
     "/games/garden-of-forking-paths/builds/4/servers/srv-04",
+    "/servers/srv-04",
     "/games/garden-of-forking-paths/details",
     "/games/garden-of-forking-paths/activity",
     "/games/garden-of-forking-paths/builds",

@@ -316,6 +316,24 @@ def test_on_a_narrow_page_every_button_of_a_build_is_inside_its_panel(
     expect(page.locator(".add-component")).to_be_in_viewport(ratio=1)
 
 
+def test_on_a_phone_the_search_and_the_list_come_before_the_second_button(
+    sign_in: SignIn, page: Page, cast: Cast, catalog: None
+) -> None:
+    sign_in(cast.starlight.owner)
+    page.set_viewport_size({"width": 360, "height": 740})
+    with_fonts(page)
+    title, register = page.get_by_role("heading", level=1), page.get_by_role("link", name="Register a game")
+    search, upload = page.get_by_role("searchbox"), page.get_by_role("button", name="Upload a new game")
+    for each in (register, search):
+        expect(each).to_be_in_viewport(ratio=1)
+    tops = [each.bounding_box() for each in (title, register, search, page.locator("#games-table"), upload)]
+    heights = [box["y"] for box in tops if box]
+    assert heights[1] < heights[0] + 20, "on the line of the title"
+    assert heights[1] < heights[2] < heights[3] < heights[4]
+    with page.expect_file_chooser():
+        upload.click()
+
+
 def test_on_a_narrow_page_other_builds_unfold(sign_in: SignIn, page: Page, cast: Cast, catalog: None) -> None:
     sign_in(cast.starlight.owner)
     page.set_viewport_size({"width": 360, "height": 740})

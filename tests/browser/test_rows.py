@@ -23,6 +23,7 @@ PARTNER_PAGES = (
     f"{GARDEN}/builds/4/servers/srv-04",
     f"{GARDEN}/builds/5/release",
     "/servers",
+    "/servers/srv-04",
     "/settings/members",
     "/settings/keys",
 )

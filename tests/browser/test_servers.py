@@ -92,11 +92,26 @@ def test_a_partner_sees_builds_arrive_and_servers_come_back(
     assert complaints == []
 
 
-def test_a_failure_is_said_once(enter: Enter, cast: Cast, fleet: str) -> None:
+def test_a_failure_is_said_once_and_leads_to_the_page_of_its_server(enter: Enter, cast: Cast, fleet: str) -> None:
     page = live(enter(cast.starlight.owner, "/servers"))
     scenes.change(fleet, 4, "srv-02", phase="failed", attempt=9, reason="disk full: 954 MiB free")
     fleet_scenes.noticed(cast.starlight.partner_id)
     wait_for_announcement(page, "srv-02: Failed: disk full")
+    banner = page.locator("#servers-banner")
+    expect(banner).to_contain_text("srv-02: The Garden of Forking Paths, build 4: disk full", use_inner_text=True)
+
+    # Its row leads to its page, which is live as well.
+    page.locator("#server-srv-02 td.cached").click(force=True)
+    page.wait_for_url("**/servers/srv-02")
+    live(page)
+    expect(page.locator("#server-state")).to_contain_text("Failed: disk full")
+    expect(page.locator("#server-builds")).to_contain_text("954 MiB free")
+    scenes.change(fleet, 4, "srv-02", phase="cached", reason=None)
+    fleet_scenes.noticed(cast.starlight.partner_id)
+    expect(page.locator("#server-state")).to_contain_text("Up to date")
+    expect(page.locator("#server-facts")).to_contain_text("1 of 1")
+    page.locator("#server-builds tbody tr").first.click(position={"x": 4, "y": 4})
+    expect(page.get_by_role("heading", level=1)).to_have_text("Build 4 on srv-02")
 
 
 def test_rows_keep_their_places_while_the_pointer_is_among_them(

@@ -54,6 +54,7 @@ PARTNER_PAGES = (
     f"{GARDEN}/activity",
     "/games/harbour-lights/builds/2/changes",
     "/servers",
+    "/servers/srv-04",
     "/settings/partner",
     "/settings/members",
     "/settings/keys",

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import func, select
 
 from app.data.extensions import db
 from app.data.models.base import now
-from app.data.models.server import PlaySession, Replica, Server
+from app.data.models.server import PlaySession, Server
 from app.fleet.active_servers import IS_ACTIVE, active_servers, has_contact
 from app.fleet.overviews.server_filters import ALL_SERVERS, ServerFilter, matching_servers, shown_servers
-from app.fleet.overviews.server_totals import Failure, Tally, tallies, worst_failures
+from app.fleet.overviews.server_totals import Failure, Tally, cached_live_builds, live_totals
 from app.fleet.transfers import last_hour, with_current_rate
 from app.refusals import NotFound
 
@@ -32,8 +32,8 @@ SERVER_STATES = ("failed", "conflict", "no_contact", "retrying", "unwell", "paus
 class FleetServer:
     """One server as an operator sees it. `state` is one of SERVER_STATES and began at `since`, if that is known.
 
-    `tally` counts all builds it should hold; sessions, rate and disk are as of its last report. `last_hour` holds its
-    bytes per minute, and is empty for servers that are not shown.
+    `tally` counts the live builds of all partners; sessions, rate and disk are as of its last report. `last_hour` holds
+    its bytes per minute, and is empty for servers that are not shown.
     """
 
     id: str
@@ -82,7 +82,7 @@ FLEET_ORDERS: dict[str, Callable[[FleetServer], Any]] = {
     "name": lambda server: server.id,
     "reported": lambda server: server.reported_at,
     "disk": lambda server: server.disk_percent,
-    "cached": lambda server: server.tally.cached if server.tally.builds else None,
+    "cached": cached_live_builds,
     "sessions": lambda server: server.sessions if server.contact else None,
     "rate": lambda server: server.bytes_per_second if server.contact else None,
 }
@@ -108,10 +108,12 @@ class FleetOverview:
 
     @property
     def cached(self) -> int:
-        return sum(server.tally.cached for server in self.servers)
+        """Copies of live builds that are cached now."""
+        return sum(cached_live_builds(server) or 0 for server in self.servers)
 
     @property
     def wanted(self) -> int:
+        """Copies of live builds that servers should have."""
         return sum(server.tally.builds for server in self.servers)
 
     @property
@@ -132,7 +134,7 @@ class FleetOverview:
 
 
 def fleet_overview(wanted: ServerFilter = ALL_SERVERS) -> FleetOverview:
-    """All active servers, and those that are `wanted`. Five queries, and four more while builds are queued. Only for
+    """All active servers, and those that are `wanted`. Six queries, and four more while builds are queued. Only for
     the servers that are shown is the last hour read, which is up to 60 rows for each."""
     servers = _fleet_servers(active_servers())
     servers.sort(key=lambda server: (SERVER_STATES.index(server.state), server.id))
@@ -162,15 +164,13 @@ def no_server(server_id: str) -> str:
 def _fleet_servers(servers: Sequence[Server], server_id: str | None = None) -> list[FleetServer]:
     """`server_id`: read nothing of other servers."""
     at = now()
-    planned: ColumnElement[bool] = Replica.wanted.is_(True)
     running = select(PlaySession.server_id, func.count().label("running")).where(PlaySession.ended_at.is_(None))
     if server_id is not None:
-        planned = and_(planned, Replica.server_id == server_id)
         running = running.where(PlaySession.server_id == server_id)
-    sums, failures = tallies(planned), worst_failures(planned)
+    totals, failures = live_totals(server.id for server in servers)
     sessions = {row.server_id: row.running for row in db.session.execute(running.group_by(PlaySession.server_id))}
     return [
-        _fleet_server(server, sums.get(server.id, Tally()), failures.get(server.id), sessions.get(server.id, 0), at)
+        _fleet_server(server, totals[server.id], failures.get(server.id), sessions.get(server.id, 0), at)
         for server in servers
     ]
 

@@ -1,10 +1,14 @@
-"""Totals per server, summed up in the database, so that the cost does not grow with the number of builds."""
+"""Totals per server, summed up in the database, so that the cost does not grow with the number of builds.
+
+What partners and operators read as "live builds" is counted here, so that the same words have the same number.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, and_, case, func, not_, select
 
@@ -18,7 +22,8 @@ from app.fleet.costs.transfer_costs import NOT_BEGUN
 
 @dataclass(frozen=True)
 class Failure:
-    """A server's worst failed replica. `attempt` counts from 1; `retry_at` is the time of the next try."""
+    """A server's worst failed replica. `attempt` counts from 1; `retry_at` is the time of the next try. `others`: how
+    many more of its replicas failed."""
 
     game: str
     slug: str
@@ -27,6 +32,7 @@ class Failure:
     reason: str | None
     retry_at: datetime | None
     since: datetime
+    others: int = 0
 
     @property
     def retrying(self) -> bool:
@@ -35,7 +41,8 @@ class Failure:
 
 @dataclass(frozen=True)
 class Tally:
-    """Replicas of one server, counted by phase. `bytes_to_fetch`: exact, as the matrix shows them."""
+    """The live builds of one server, counted by the phase of its last report. `builds`: how many there are.
+    `bytes_to_fetch`: exact, as the matrix shows them."""
 
     builds: int = 0
     cached: int = 0
@@ -55,12 +62,53 @@ class Tally:
         return self.downloading_done * 100 // self.downloading_total if self.downloading_total else 0
 
 
+_IS_LIVE = Game.released_build_id == Replica.build_id
 _BEGUN = and_(
     Replica.phase.in_(("pending", "downloading", "failed")), not_(NOT_BEGUN), Replica.bytes_total > Replica.bytes_done
 )
 
 
-def tallies(chosen: ColumnElement[bool]) -> dict[str, Tally]:
+class Tallied(Protocol):
+    """A server with its tally."""
+
+    @property
+    def contact(self) -> bool: ...
+    @property
+    def tally(self) -> Tally: ...
+
+
+def cached_live_builds(server: Tallied) -> int | None:
+    """How many live builds are cached on a server now. None without contact, where nobody can tell, and if no build is
+    live."""
+    return server.tally.cached if server.contact and server.tally.builds else None
+
+
+def live_totals(
+    server_ids: Iterable[str], partner_id: str | None = None
+) -> tuple[dict[str, Tally], dict[str, Failure]]:
+    """By server id: the tallies of these servers, and the worst failures of those where a live build failed. Of the
+    games of a partner, or of all (None)."""
+    ids, games = list(server_ids), _games(partner_id)
+    live = and_(*games, _IS_LIVE)
+    if len(ids) == 1:  # for the page of one server, read nothing of the others
+        live = and_(live, Replica.server_id == ids[0])
+    count = db.session.scalar(select(func.count()).select_from(Game).where(*games)) or 0
+    found = _tallies(live)
+    return {each: replace(found.get(each, Tally()), builds=count) for each in ids}, _worst_failures(live)
+
+
+def live_failures(partner_id: str) -> dict[str, Failure]:
+    """By server id: the worst failure of a partner's live builds. One query."""
+    return _worst_failures(and_(*_games(partner_id), _IS_LIVE))
+
+
+def _games(partner_id: str | None) -> list[ColumnElement[bool]]:
+    """The conditions that a game has a live build, and is one of a partner's."""
+    found: list[ColumnElement[bool]] = [Game.deleted_at.is_(None), Game.released_build_id.is_not(None)]
+    return found if partner_id is None else [*found, Game.partner_id == partner_id]
+
+
+def _tallies(chosen: ColumnElement[bool]) -> dict[str, Tally]:
     """By server id, of the replicas that match `chosen`."""
 
     def summed(value: Any, *phases: str) -> ColumnElement[int]:
@@ -85,7 +133,7 @@ def tallies(chosen: ColumnElement[bool]) -> dict[str, Tally]:
     return found
 
 
-def worst_failures(chosen: ColumnElement[bool]) -> dict[str, Failure]:
+def _worst_failures(chosen: ColumnElement[bool]) -> dict[str, Failure]:
     """The worst failure of each server: first those that are shown as failed, then those with the most tries."""
     place = func.row_number().over(
         partition_by=Replica.server_id, order_by=(Replica.attempt.desc(), Replica.since, Replica.id)
@@ -100,10 +148,13 @@ def worst_failures(chosen: ColumnElement[bool]) -> dict[str, Failure]:
         Replica.retry_at,
         Replica.since,
         place.label("place"),
+        func.count().over(partition_by=Replica.server_id).label("failures"),
     ).join(Build, Replica.build_id == Build.id)
     worst = query.join(Game, Replica.game_id == Game.id).where(chosen, Replica.phase == "failed").subquery()
     rows = db.session.execute(select(worst).where(worst.c.place == 1))
     return {
-        row.server_id: Failure(row.title, row.slug, row.number, row.attempt, row.reason, row.retry_at, row.since)
+        row.server_id: Failure(
+            row.title, row.slug, row.number, row.attempt, row.reason, row.retry_at, row.since, row.failures - 1
+        )
         for row in rows
     }

@@ -7,6 +7,7 @@ from flask.cli import AppGroup
 
 from app.accounts.actors import COMMAND_LINE
 from app.fleet.overviews.fleet_overview import fleet_overview, fleet_server
+from app.fleet.overviews.server_totals import cached_live_builds
 from app.fleet.servers import add_server, retire_server, roll_token, set_keep_previous
 from app.runtime.operator_commands.output import as_json_option, confirm, counted, print_result, print_rows, yes_option
 from app.runtime.plain_command import PlainCommand
@@ -17,8 +18,8 @@ _COLUMNS = {
     "id": "ID",
     "region": "REGION",
     "state": "STATE",
-    "cached": "CACHED",
-    "wanted": "WANTED",
+    "liveBuildsCached": "LIVE BUILDS CACHED",
+    "liveBuilds": "LIVE BUILDS",
     "sessions": "SESSIONS",
     "agentVersion": "AGENT",
     "reportedAt": "REPORTED",
@@ -52,8 +53,8 @@ def server_list(as_json: bool) -> None:
             "id": server.id,
             "region": server.region or None,
             "state": server.state,
-            "cached": server.tally.cached,
-            "wanted": server.tally.builds,
+            "liveBuildsCached": cached_live_builds(server),
+            "liveBuilds": server.tally.builds,
             "sessions": server.sessions,
             "agentVersion": server.agent_version,
             "tokenHint": server.token_hint,

@@ -138,7 +138,7 @@ def waits_for(cell: Cell) -> str:
 def _retrying(cell: Cell) -> CellWords:
     due: Phrase = (Moment(cell.retry_at, "until"),) if cell.retry_at else ("now",)
     word = f"Retrying {cell.attempt} of {SHOWN_RETRIES}"
-    return CellWords(cell.state, "retrying", word, (*due, " ·"), action="Now", reason=cell.reason)
+    return CellWords(cell.state, "retrying", word, (*due, " ·"), action="Retry", reason=cell.reason)
 
 
 def _failed(cell: Cell) -> CellWords:

@@ -18,6 +18,7 @@ from app.data.models.game import Build, Game
 from app.data.models.partner import Partner
 from app.data.models.server import Server
 from app.fleet.active_servers import active_servers
+from app.fleet.overviews.partner_problems import partner_problems
 from app.fleet.rollout_states import Summary
 from app.fleet.rollout_summaries import summaries
 from app.images.game_pictures import covers_of
@@ -35,6 +36,7 @@ from app.web.lists.list_address import ActiveFilter, ListAddress, quoted, reques
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.streams import add_live_views, current_parts
 from app.web.servers import server_words
+from app.web.servers.problem_banners import banners_part
 
 pages = Blueprint("games", __name__)
 pages.before_request(require_sign_in)
@@ -47,8 +49,8 @@ GAME_SORTS = {
     "updated": "Updated first",
     "title": "Title, A to Z",
     "-title": "Title, Z to A",
-    "-size": "Largest first",
-    "size": "Smallest first",
+    "-size": "Largest live build first",
+    "size": "Smallest live build first",
 }
 PATH = "/games"
 GAMES_PER_PAGE = 50
@@ -119,6 +121,7 @@ class GameListSubject:
             title=build_words.tab_title("Games", counts.worst),
             parts=(
                 render_part(app, "games-segments", "games/_game_segments.html", segments=segments),
+                banners_part(app, partner_problems(partner.id, servers)),
                 render_part(app, "games-count", "games/_game_count.html", count=_count(lines, numbers[status])),
                 render_part(
                     app,

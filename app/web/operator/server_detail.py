@@ -8,64 +8,29 @@ from dataclasses import dataclass
 from flask import Flask
 
 from app.data.models.base import now
-from app.fleet.build_states import SHOWN_RETRIES
 from app.fleet.overviews.fleet_overview import FleetServer
+from app.fleet.overviews.server_totals import Failure
 from app.fleet.server_builds import ServerBuild, server_builds
 from app.images.game_pictures import covers_of
 from app.images.shown_images import ShownImage
-from app.web.builds.build_words import STATES, short_reason
-from app.web.builds.transfer_words import source_words
-from app.web.frame.formats import (
-    NO_BREAK_SPACE,
-    Copyable,
-    Fact,
-    Moment,
-    Phrase,
-    counted,
-    format_duration,
-    format_part,
-    format_rate,
-    format_size,
-    percent,
-)
-from app.web.frame.image_tags import Picture, game_thumbnail
+from app.web.builds.build_words import short_reason
+from app.web.frame.formats import NO_BREAK_SPACE, Copyable, Fact, Moment, Phrase, counted, format_part, format_rate
 from app.web.live.live_parts import Part, render_part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.servers import server_words
+from app.web.servers.held_builds import BuildLine, build_line
+from app.web.servers.server_notices import (
+    Notice,
+    behind_notice,
+    failure_notice,
+    is_behind,
+    paused_notice,
+)
 
 MAX_BUILDS_BELOW_LIST, MAX_BUILDS_ON_OWN_PAGE = (
     20,
     200,
 )  # builds below the list of servers, and on the server's own page
-
-
-@dataclass(frozen=True)
-class Notice:
-    """A problem, and what to do about it. `action` is that of its button: "retry", "token" or ""."""
-
-    tone: str
-    icon: str
-    title: Phrase
-    body: Phrase
-    action: str = ""
-
-
-@dataclass(frozen=True)
-class BuildLine:
-    """One build on the server."""
-
-    key: str
-    cover: Picture | None
-    game: str
-    partner: str
-    build: int
-    live: bool
-    icon: str
-    words: Phrase
-    bad: bool
-    on_disk: str
-    sessions: int
-    second: str  # why the archive was used although there is a pack, or ""
 
 
 @dataclass(frozen=True)
@@ -120,7 +85,7 @@ def _detail(server: FleetServer, here: str) -> ServerDetail:
 
 def _notices(server: FleetServer) -> list[Notice]:
     """The notices, worst first. Empty for a healthy server."""
-    found = [_failure(server)] if server.failure else []
+    found = [_failure(server, server.failure)] if server.failure else []
     if server.conflict_at:
         found.append(
             Notice(
@@ -156,114 +121,25 @@ def _notices(server: FleetServer) -> list[Notice]:
         )
         found.append(Notice("bad", "warning", ("Its agent reports an error",), (body,)))
     if server.paused_at:
-        title = ("Downloads are paused since ", Moment(server.paused_at, "since"))
-        waiting = server.tally.builds - server.tally.cached
-        queued = f" {counted(waiting, 'build')} {'is' if waiting == 1 else 'are'} queued." if waiting else ""
-        found.append(Notice("warn", "stopped", title, (f"Cached builds stay playable.{queued}",)))
-    elif server.contact and server.tally.cached + server.tally.failed < server.tally.builds:
-        found.append(_behind(server))
+        found.append(paused_notice(server))
+    elif is_behind(server):
+        found.append(behind_notice(server.tally, server.bytes_per_second))
     return found
 
 
-def _behind(server: FleetServer) -> Notice:
-    """Which builds a server still misses, what it does about it, and how long that takes."""
-    tally = server.tally
-    missing = tally.builds - tally.cached
-    states = (
-        f"{count} {word}"
-        for count, word in (
-            (tally.failed, "failed"),
-            (tally.verifying, "verifying"),
-            (tally.downloading, "downloading"),
-            (tally.queued, "queued"),
-        )
-        if count
-    )
-    body: list[str | Moment] = [f"{', '.join(states)}. "]
-    if tally.bytes_to_fetch:
-        body.append(f"{format_size(tally.bytes_to_fetch)} to fetch")
-        if server.bytes_per_second:
-            left = format_duration(tally.bytes_to_fetch / server.bytes_per_second)
-            body.append(f", about {left} at {format_rate(server.bytes_per_second)}")
-        body.append(". ")
-    if tally.queued_since:
-        moving = tally.downloading or tally.verifying
-        why = "" if moving else " Nothing is being downloaded: its agent has not begun, or an update is being prepared."
-        body += ["The oldest queued build waits since ", Moment(tally.queued_since, "since"), f".{why}"]
-    title = f"Behind: {missing} of {counted(tally.builds, 'build')} {'is' if missing == 1 else 'are'} not cached yet"
-    return Notice("", "downloading", (title,), tuple(body))
-
-
-def _failure(server: FleetServer) -> Notice:
-    failure = server.failure
-    if failure is None:
-        raise ValueError(f"no failure on {server.id}")
-    reason, _, detail = (failure.reason or "failed").partition(":")
-    title = f"{reason[0].upper()}{reason[1:]}: build {failure.build} of {failure.game}"
-    body: list[str | Moment] = []
-    if detail:
-        body.append(f"{detail.strip().removesuffix('.')}. ")
-    if reason == "disk full":
+def _failure(server: FleetServer, failure: Failure) -> Notice:
+    advice = ""
+    if short_reason(failure.reason) == "disk full":
         if server.sessions:
             keep, they = ("keeps", "it runs") if server.sessions == 1 else ("keep", "they run")
-            body.append(f"{counted(server.sessions, 'session')} {keep} the builds {they} on. ")
-        body.append("Add disk, or end sessions on builds that are not live. ")
-    if server.tally.failed > 1:
-        more = server.tally.failed - 1
-        body.append(f"{counted(more, 'more build')} failed too. ")
-    if failure.retry_at:
-        body += ["The next retry is due ", Moment(failure.retry_at, "until"), "."]
-    else:
-        body.append("It retries automatically, at increasing intervals.")
-    tone, icon = ("warn", "retrying") if failure.retrying else ("bad", "failed")
-    return Notice(tone, icon, (title,), tuple(body), "" if server.paused_at else "retry")
+            advice = f"{counted(server.sessions, 'session')} {keep} the builds {they} on. "
+        advice += "Add disk, or end sessions on builds that are not live. "
+    return failure_notice(failure, advice, "" if server.paused_at else "retry")
 
 
 def _line(server: FleetServer, held: ServerBuild, cover: ShownImage | None) -> BuildLine:
-    icon, words = _build_state(held, server.paused_at is not None)
-    if held.before in {"cached", "removing"}:
-        on_disk = format_size(held.bytes_unpacked)
-    elif held.bytes_done and held.before != "verifying":
-        on_disk = format_part(held.bytes_done, held.bytes_total)
-    else:
-        on_disk = format_size(held.bytes_total if held.before == "verifying" else 0)
-    return BuildLine(
-        key=held.key,
-        cover=game_thumbnail(cover),
-        game=held.game,
-        partner=held.partner,
-        build=held.build,
-        live=held.live,
-        icon=icon,
-        words=words,
-        bad=icon == "failed",
-        on_disk=on_disk,
-        sessions=held.sessions,
-        second=source_words(held.source, held.source_build, held.fallback) if held.fallback else "",
-    )
-
-
-def _build_state(held: ServerBuild, paused: bool) -> tuple[str, Phrase]:
-    if held.state == "no_contact":
-        # Progress before contact was lost is outdated, but a cached build is probably still cached.
-        return "no-contact", ("No contact, was cached" if held.before == "cached" else "No contact",)
-    done, reason = percent(held.bytes_done, held.bytes_total), short_reason(held.reason)
-    if held.state == "retrying":
-        due: Phrase = (" ", Moment(held.retry_at, "until")) if held.retry_at else ()
-        return "retrying", (f"Retrying {held.attempt} of {SHOWN_RETRIES}", *due)
-    if held.state == "failed":
-        at = f"Failed at {done}{NO_BREAK_SPACE}%" if held.bytes_done else "Failed"
-        return "failed", (f"{at}: {reason}" if reason else at,)
-    if held.state == "downloading":
-        words = f"Downloading {done}{NO_BREAK_SPACE}%"
-        return "downloading", (f"{words} · {format_rate(held.bytes_per_second)}" if held.bytes_per_second else words,)
-    if held.state == "verifying":
-        return "verifying", (f"Verifying {done}{NO_BREAK_SPACE}%",)
-    if held.state == "queued":
-        since = Moment(held.since, "since")
-        return "queued", ("Queued, downloads paused",) if paused else ("Queued since ", since)
-    icon, word = STATES[held.state]
-    return icon, (f"{word.capitalize()}, kept for rolling back" if held.kept else word.capitalize(),)
+    url = f"/operator/servers/{server.id}/builds/{held.key}"
+    return build_line(held, cover, url, held.partner, server.paused_at is not None)
 
 
 def _facts(server: FleetServer, own_page: bool) -> list[Fact]:
@@ -278,9 +154,10 @@ def _facts(server: FleetServer, own_page: bool) -> list[Fact]:
     ]
     if server.since:
         facts.append(("State since", (Moment(server.since, "moment"),)))
-    if own_page and server.disk_total:
-        facts.append(("Disk", (format_part(server.disk_used, server.disk_total, 2),)))
-        facts.append(("Builds cached", (f"{server.tally.cached} of {server.tally.builds}",)))
+    if own_page:
+        disk = format_part(server.disk_used, server.disk_total, 2) if server.disk_total else "—"
+        facts.append(("Disk", (disk,)))
+        facts.append((server_words.LIVE_BUILDS, (server_words.cached_words(server) or "—",)))
         facts.append(("Sessions", (f"{server.sessions}" if server.contact else "—",)))
     facts.append(("CPU", known(server.cpu_percent)))
     facts.append(("Memory", known(server.memory_percent)))

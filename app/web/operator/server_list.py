@@ -57,8 +57,8 @@ FLEET_SORTS = {
     "reported": "Oldest report first",
     "-disk": "Fullest disk first",
     "disk": "Emptiest disk first",
-    "-cached": "Most builds first",
-    "cached": "Fewest builds first",
+    "-cached": "Most cached first",
+    "cached": "Fewest cached first",
     "-sessions": "Most sessions first",
     "sessions": "Fewest sessions first",
     "-rate": "Fastest first",
@@ -210,7 +210,7 @@ def _row(server: FleetServer, selected: FleetServer | None, address: ListAddress
         reported=(Moment(server.reported_at, "moment"),) if server.reported_at else ("Never",),
         disk_percent=server.disk_percent,
         disk=format_part(server.disk_used, server.disk_total, 2) if server.disk_total else "",
-        cached=f"{server.tally.cached} of {server.tally.builds}" if server.tally.builds else "",
+        cached=server_words.cached_words(server),
         sessions=f"{server.sessions:,}" if server.contact else "",
         last_hour=sparkline(server.last_hour, silent),
         now=format_rate(server.bytes_per_second) if server.contact else "",
@@ -224,7 +224,7 @@ def _figures(overview: FleetOverview) -> list[server_words.Figure]:
     return [
         server_words.figure("Sending now", format_rate(overview.bytes_per_second)),
         server_words.figure("Still to send", format_size(overview.bytes_to_send)),
-        ("Builds cached", f"{overview.cached:,}", f"of {overview.wanted:,}"),
+        (server_words.LIVE_BUILDS, f"{overview.cached:,}", f"of {overview.wanted:,}"),
         ("Disk in use", used, total),
         ("Sessions", f"{overview.sessions:,}", ""),
     ]

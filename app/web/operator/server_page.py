@@ -66,7 +66,7 @@ class ServerSubject:
         builds, facts = detail_parts(app, server)
         return RenderedParts(
             title=f"{server.id}: {plain_text(words)} · Slipway",
-            parts=(render_part(app, "server-state", "operator/servers/_server_state.html", chip=chip), facts, builds),
+            parts=(render_part(app, "server-state", "servers/_server_state.html", chip=chip), facts, builds),
             rows=(),
             version=version,
             changes_at=server_words.next_change_at((server.reported_at,), at),

@@ -71,8 +71,8 @@ def find(member: Member, text: str) -> list[Group]:
     for place in places_of(member):
         if (rank := best_rank(wanted, (search_words(place.name), _words_of(place)))) is not None:
             found.add_place(rank, place)
+    _find_servers(member, found, wanted)
     if member.is_operator:
-        _find_servers(found, wanted)
         _find_partners(found, wanted)
     else:
         _find_games(member, found, wanted, text)
@@ -125,12 +125,13 @@ def _find_games(member: Member, found: _Found, wanted: Sequence[str], text: str)
                 found.add_place(rank, place, game.title, slug=game.slug)
 
 
-def _find_servers(found: _Found, wanted: Sequence[str]) -> None:
+def _find_servers(member: Member, found: _Found, wanted: Sequence[str]) -> None:
+    endpoint = "operator_server.page" if member.is_operator else "server.page"
     for server_id, region in server_places():
         words = search_words(f"{server_id} {region}")
         if (rank := match_rank(wanted, words)) is not None:
-            found.servers.append(Result(rank, server_id, url_for("operator_server.page", server_id=server_id), region))
-        for place in OF_A_SERVER:
+            found.servers.append(Result(rank, server_id, url_for(endpoint, server_id=server_id), region))
+        for place in OF_A_SERVER if member.is_operator else ():
             others = _words_besides(place, wanted)
             if others and (rank := match_rank(others, words)) is not None:
                 found.add_place(rank, place, server_id, server_id=server_id)

@@ -11,6 +11,8 @@ from flask.typing import ResponseReturnValue
 
 from app.data.models.base import now
 from app.fleet.overviews.partner_overview import PartnerServer, partner_overview
+from app.fleet.overviews.partner_problems import problems_on
+from app.fleet.overviews.server_totals import cached_live_builds
 from app.topics.names import partner_topic
 from app.web.builds.build_words import Count
 from app.web.frame.current_user import me, my_partner, require_sign_in
@@ -21,6 +23,7 @@ from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.live.streams import add_live_views, current_parts
 from app.web.servers import server_words
+from app.web.servers.problem_banners import banners_part
 from app.web.servers.server_filters import (
     StateFilters,
     requested_filter,
@@ -84,7 +87,6 @@ class View:
 
     heading: str
     counts: Sequence[Count]
-    banner: tuple[Phrase, str] | None
     rows: Sequence[Row]
     page: NumberedPage
     address: ListAddress
@@ -112,7 +114,6 @@ class PartnerSubject:
         view = View(
             heading=counted(len(overview.servers), "server"),
             counts=server_words.partner_counts(overview.counts),
-            banner=server_words.no_contact_banner(overview.servers),
             rows=[_row(server) for server in overview.shown],
             page=server_page(overview.matching, order, self.address),
             address=self.address,
@@ -127,7 +128,7 @@ class PartnerSubject:
             title=server_words.tab_title("Servers", overview.counts),
             parts=(
                 render_part(app, "servers-segments", "servers/_server_segments.html", segments=segments),
-                render_part(app, "servers-banner", "servers/_problem_banner.html", view=view),
+                banners_part(app, problems_on(overview.servers)),
                 render_part(app, "servers-head", "servers/_server_head.html", view=view),
                 render_part(app, "servers-table", "servers/_server_table.html", view=view, rows=rows),
             ),
@@ -158,7 +159,8 @@ def _requested_list() -> PartnerSubject:
     return PartnerSubject(my_partner().id, requested_servers(PATH, SERVER_SORTS, STATE_FILTERS))
 
 
-add_live_views(pages, "/servers", _requested_list)
+# Not below /servers, where it would be the id of a server.
+add_live_views(pages, "/fleet", _requested_list)
 
 
 def _row(server: PartnerServer) -> Row:
@@ -171,8 +173,8 @@ def _row(server: PartnerServer) -> Row:
         words=server_words.partner_state(server),
         failing=server_words.FailingBuild.of(server.failure) if server.failure else None,
         reported=(Moment(server.reported_at, "moment"),) if server.reported_at else ("Never",),
-        cached=f"{server.tally.cached} of {server.released}" if server.released else "",
-        fill=server.tally.cached * 100 // server.released if server.released else 0,
+        cached=server_words.cached_words(server),
+        fill=(cached_live_builds(server) or 0) * 100 // (server.tally.builds or 1),
         to_fetch=format_size(server.tally.bytes_to_fetch) if contact else "",
         last_hour=sparkline(server.last_hour, silent),
         now=format_rate(server.tally.bytes_per_second) if contact else "",

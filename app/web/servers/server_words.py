@@ -11,9 +11,9 @@ from app.fleet.build_states import SHOWN_RETRIES
 from app.fleet.contact import CONTACT_SECONDS
 from app.fleet.overviews.fleet_overview import FleetServer
 from app.fleet.overviews.partner_overview import PartnerServer
-from app.fleet.overviews.server_totals import Failure
+from app.fleet.overviews.server_totals import Failure, cached_live_builds
 from app.web.builds.build_words import Count, short_reason
-from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, some_names
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase
 
 # state -> icon
 STATE_ICONS = {
@@ -40,6 +40,9 @@ _TITLES = {
     "unwell": "unwell",
 }
 
+# One label has one number for all readers: operators count the games of all partners, a partner their own.
+LIVE_BUILDS, YOUR_LIVE_BUILDS = "Live builds cached", "Your live builds cached"
+
 # (label, number, unit): `Sending now`, `84.6`, `MiB/s`.
 Figure = tuple[str, str, str]
 
@@ -64,6 +67,12 @@ def figure(label: str, amount: str) -> Figure:
     """A figure from an amount with its unit after a no-break space."""
     number, _, unit = amount.partition(NO_BREAK_SPACE)
     return label, number, unit
+
+
+def cached_words(server: FleetServer | PartnerServer) -> str:
+    """How many live builds are cached on a server: `2 of 4`. "" if nobody can tell, or no build is live."""
+    cached = cached_live_builds(server)
+    return "" if cached is None else f"{cached:,} of {server.tally.builds:,}"
 
 
 def partner_state(server: PartnerServer) -> Phrase:
@@ -154,29 +163,6 @@ def tab_title(name: str, found: Counter[str]) -> str:
     """A tab's title, worst state first: `(1 failed) Servers · Slipway`."""
     worst = next((state for state in _TITLES if found[state]), None)
     return f"({found[worst]} {_TITLES[worst]}) {name} · Slipway" if worst else f"{name} · Slipway"
-
-
-def no_contact_banner(servers: Sequence[PartnerServer]) -> tuple[Phrase, str] | None:
-    """Title and text of the banner about servers without contact, or None."""
-    silent = [server for server in servers if server.state == "no_contact" and server.reported_at]
-    if not silent:
-        return None
-    if len(silent) == 1 and silent[0].reported_at:
-        what: Phrase = (f"No contact with {silent[0].id} since ", Moment(silent[0].reported_at, "since"))
-    else:
-        names = some_names([server.id for server in silent], len(silent))
-        what = (f"No contact with {len(silent)} servers: {names}",)
-    one = len(silent) == 1
-    continues = (
-        f"{silent[0].id} continues automatically when it reports"
-        if one
-        else "The silent servers continue automatically when they report"
-    )
-    others = sum(server.state not in {"no_contact", "not_started"} for server in servers)
-    if not others:
-        return what, f"{continues} again. Their cached builds stay there. Operators of the platform see this too."
-    to = "the other server" if others == 1 else f"the other {counted(others, 'server')}"
-    return what, f"Players are sent to {to}. {continues} again. You do not need to do anything."
 
 
 def minutes_without_contact(reported_at: datetime | None, contact: bool, at: datetime) -> int | None:

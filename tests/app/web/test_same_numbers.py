@@ -3,6 +3,7 @@ states."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -10,17 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
 from app.config.settings import Settings
-from app.data.database import writing
+from app.data.database import announce, writing
 from app.data.extensions import db
 from app.data.models.game import Game
-from app.data.models.server import Server
+from app.data.models.server import Replica, Server
 from app.fleet.overviews.fleet_overview import fleet_overview
 from app.fleet.overviews.partner_overview import partner_overview
 from app.fleet.rollout import matrix
 from app.fleet.servers import add_server
+from app.topics.names import FLEET_TOPIC, partner_topic
 from app.web.frame.formats import NO_BREAK_SPACE, format_size
 from tests.app.fleet.acting import FleetAgent, held, last_heard, new_build, new_game
 from tests.app.uploads.raw.live import Gunicorn
@@ -141,6 +145,67 @@ def test_one_number_for_one_thing(
         states = set(re.findall(r'class="holds" data-state="([\w-]+)"', page))
         expected = {"no_contact": "no-contact", "not_started": "queued"}.get(state, state)
         assert states == {expected} | ({"cached"} if name in {"srv-06", "srv-07"} else set()), name
+
+
+def cached_in(page: str, server: str) -> str:
+    """The count of cached live builds in a server's row of a list: `2 of 4`, or `—`."""
+    row = page[page.index(f'id="server-{server}"') :]
+    cell = re.search(r'<td role="cell" class="cached[^"]*">(.*?)</td>', row, re.DOTALL)
+    assert cell, page
+    return plain(cell[1]).strip().removeprefix("Your live builds cached: ")
+
+
+def test_live_builds_are_counted_once_for_studios_operators_scripts_and_commands(
+    app: Flask, fleet: Game, owner: Visitor, signed_in: Callable[[str], Visitor], client: FlaskClient, cast: Cast
+) -> None:
+    """On srv-06 and srv-07 the build before is cached too: it is not live, and nobody counts it."""
+    operator, new = signed_in(cast.operator), new_build(new_game(cast.starlight.partner_id, "night-ferry"))
+    with writing() as session:
+        session.execute(update(Replica).where(Replica.build_id == new.id).values(phase="cached"))
+        announce(FLEET_TOPIC, partner_topic(cast.starlight.partner_id))
+    slugs = ("paper-lanterns", "night-ferry")
+
+    def counts(visitor: Visitor, path: str, label: str) -> dict[str, str]:
+        """By server, as the list shows them. The page of each server has the same."""
+        page = visitor.get(path).text
+        assert [label] == re.findall(r"(?:Your live|Live|\w+)? ?builds cached", plain(page[page.index("<thead") :]))[:1]
+        found = {server: cached_in(page, server) for server in FLEET}
+        for server, words in found.items():
+            assert f"{label} {words}" in plain(visitor.get(f"{path}/{server}").text), server
+        return found
+
+    def synced() -> list[Any]:
+        return [
+            client.get(f"/api/partners/games/{slug}/sync", headers=bearer(cast.starlight.key)).get_json()
+            for slug in slugs
+        ]
+
+    def expected() -> dict[str, str]:
+        states: dict[str, list[str]] = {server: [] for server in FLEET}
+        for game in synced():
+            for server in game["servers"]:
+                states[server["id"]].append(server["state"])
+        unknown = {"no_contact", "not_started"}
+        return {
+            server: "—" if unknown & set(each) else f"{each.count('cached')} of {len(each)}"
+            for server, each in states.items()
+        }
+
+    theirs = counts(owner, "/servers", "Your live builds cached")
+    assert theirs == expected()
+    assert theirs["srv-06"] == theirs["srv-07"] == "1 of 2"
+    assert counts(operator, "/operator/servers", "Live builds cached") == theirs
+    listed = json.loads(app.test_cli_runner().invoke(args=["server", "list", "--json"]).stdout)
+    pairs = {each["id"]: (each["liveBuildsCached"], each["liveBuilds"]) for each in listed}
+    assert {
+        server: "—" if cached is None else f"{cached} of {builds}" for server, (cached, builds) in pairs.items()
+    } == theirs
+    cached, wanted = (sum(game[name] for game in synced()) for name in ("cachedOn", "totalServers"))
+    assert f"Live builds cached {cached} of {wanted}" in plain(operator.get("/operator/servers").text)
+
+    new_build(new_game(cast.moonbase.partner_id, "sea-of-rain"))
+    assert counts(owner, "/servers", "Your live builds cached") == theirs, "a game of another partner"
+    assert counts(operator, "/operator/servers", "Live builds cached")["srv-06"] == "1 of 3"
 
 
 def test_bytes_still_to_send_are_the_same_sum_everywhere(

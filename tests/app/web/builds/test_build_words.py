@@ -87,7 +87,7 @@ def test_a_due_retry_is_never_called_failed() -> None:
     cell = replace(CELL, state="retrying", attempt=2, retry_at=AT, reason="connection reset")
     found = build_words.cell_words(cell)
     assert said(cell) == ("Retrying 2 of 5", "at 10:41:00 UTC ·")
-    assert found.action == "Now"
+    assert found.action == "Retry", "the time beside it becomes “now”"
     assert "ailed" not in found.word
 
 

@@ -33,6 +33,7 @@ PATHS = [
     "/games/new",
     "/catalog/parts",
     f"{GARDEN}/builds/4/servers/srv-04",
+    "/servers/srv-04",
     "/games/nowhere",
     "/nowhere",
 ]

@@ -35,6 +35,7 @@ PARTNER_PAGES = (
     f"{GARDEN}/components",
     f"{GARDEN}/activity",
     "/servers",
+    "/servers/srv-04",
     "/search?q=Garden",
     "/settings/partner",
     "/settings/members",

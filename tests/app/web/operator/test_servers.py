@@ -78,7 +78,7 @@ def test_servers_are_listed_worst_first_with_what_they_reported(operator: Visito
     order = re.findall(r'<tbody role="rowgroup" id="server-([^"]+)"', page)
     assert order == ["srv-04", "srv-06", "srv-05", "srv-01", "srv-02", "srv-03"]
     for name, words in {
-        "srv-04": ("Disk full since", "99 %", "1.45 of 1.46 TiB", "2 of 3", " 2 ", "0 B/s", "1.0.3"),
+        "srv-04": ("Disk full since", "99 %", "1.45 of 1.46 TiB", "0 of 1", " 2 ", "0 B/s", "1.0.3"),
         "srv-06": ("No contact since", "58 %", "— "),
         "srv-05": ("Retrying 2 of 5", "11.5 MiB/s"),
         "srv-02": ("Healthy", "44 %", "51.6 MiB/s", " 11 "),
@@ -126,7 +126,7 @@ def test_the_head_counts_and_the_title_carries_the_worst(operator: Visitor, gard
 
 def test_five_figures_sum_the_fleet_up(operator: Visitor, garden: str) -> None:
     text = part(operator.get(PAGE).text, "fleet-figures")
-    for figure in ("Sending now 80.7 MiB/s", "Builds cached", "Disk in use 5.4 of 8.7 TiB", "Sessions 17"):
+    for figure in ("Sending now 80.7 MiB/s", "Live builds cached 1 of 6", "Disk in use 5.4 of 8.7 TiB", "Sessions 17"):
         assert figure in text
 
 
@@ -199,9 +199,9 @@ def test_a_server_that_is_behind_says_why_in_one_place(operator: Visitor, garden
     def details(server_id: str) -> str:
         return part(operator.get(f"{PAGE}/{server_id}").text, "opened-builds")
 
-    loading = "Behind: 2 of 3 builds are not cached yet 1 downloading. 2.5 GiB to fetch, about 51 s at 51.6 MiB/s."
+    loading = "Behind: 1 of 1 live build is not cached yet 1 downloading. 2.5 GiB to fetch, about 51 s at 51.6 MiB/s."
     assert loading in details("srv-02")
-    assert "1 verifying, 1 queued. 6.7 GiB to fetch" in details("srv-03")
+    assert "1 queued. 6.7 GiB to fetch" in details("srv-03")
     assert "The oldest queued build waits since" in details("srv-03")
     assert "Disk full: build 4" in details("srv-04")
     assert "Behind" not in details("srv-04")  # the failure is all there is to say
@@ -214,7 +214,7 @@ def test_a_server_that_has_all_is_not_behind_and_one_that_does_nothing_says_so(o
     scenes.servers_report()
     assert "Behind" not in operator.get(f"{PAGE}/srv-01").text
     text = part(operator.get(f"{PAGE}/srv-02").text, "opened-builds")
-    assert "Behind: 1 of 1 build is not cached yet 1 queued." in text
+    assert "Behind: 1 of 1 live build is not cached yet 1 queued." in text
     assert "Nothing is being downloaded: its agent has not begun, or an update is being prepared." in text
 
 
@@ -300,7 +300,7 @@ def test_a_server_has_a_page_of_its_own(operator: Visitor, cast: Cast, garden: s
     page = operator.get(f"{PAGE}/srv-04").text
     assert re.search(r"<title>srv-04: Disk full since .* · Slipway</title>", page)
     text = part(page, "opened-facts")
-    for fact in ("Disk 1.45 of 1.46 TiB", "Builds cached 2 of 3", "Sessions 2", "Last hour 0 B/s"):
+    for fact in ("Disk 1.45 of 1.46 TiB", "Live builds cached 0 of 1", "Sessions 2", "Last hour 0 B/s"):
         assert fact in text
     assert 'class="sparkline"' in page
 

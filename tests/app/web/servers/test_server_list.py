@@ -22,7 +22,8 @@ from tests.conftest import CAST, Cast
 
 pytestmark = ONE_DATABASE
 PAGE = "/servers"
-ROUTES = [PAGE, f"{PAGE}/parts", f"{PAGE}/live"]
+LIVE = "/fleet"
+ROUTES = [PAGE, f"{LIVE}/parts", f"{LIVE}/live"]
 
 
 @pytest.fixture
@@ -61,6 +62,8 @@ def test_each_server_says_how_far_the_partners_builds_are(owner: Visitor, garden
         for word in words:
             assert word in row(page, server)
     assert "build 4" not in row(page, "srv-02"), "only where something failed"
+    links = re.findall(r'<a class="row-link" href="([^"]+)"', one_line(page))
+    assert links == [f"{PAGE}/{server}" for server in order(page)]
     explained = re.findall(r'class="failing"><a href="([^"]+)"', page)
     assert explained == [f"/games/garden-of-forking-paths/builds/4/servers/srv-0{number}" for number in (4, 5)]
     assert "7.4 GiB needed, 1.0 GiB free" in plain(owner.get(explained[0]).text)
@@ -77,8 +80,8 @@ def test_search_state_and_order_are_in_the_address(owner: Visitor, garden: str) 
     )
     assert f'<a class="tag active" href="{PAGE}?q=srv-0&amp;sort=-fetch">Arriving' in page
     query = "?q=srv-0&amp;sort=-fetch&amp;status=arriving"
-    assert f'sse-connect="/servers/live{query}&amp;as_role=owner"' in page
-    assert f'data-poll="/servers/parts{query}&amp;as_role=owner"' in page
+    assert f'sse-connect="/fleet/live{query}&amp;as_role=owner"' in page
+    assert f'data-poll="/fleet/parts{query}&amp;as_role=owner"' in page
     assert order(owner.get(f"{PAGE}?sort=-name").text) == [f"srv-0{n}" for n in range(6, 0, -1)]
     nothing = owner.get(f"{PAGE}?q=sorcery&status=failing").text
     assert "No servers match “sorcery” and “Failing”. Clear the filters" in plain(nothing)
@@ -87,11 +90,11 @@ def test_search_state_and_order_are_in_the_address(owner: Visitor, garden: str) 
 
 def test_rows_that_stream_in_are_those_of_the_address(owner: Visitor, cast: Cast, garden: str) -> None:
     query = "?sort=-name&status=up-to-date"
-    assert order(owner.get(f"{PAGE}/parts{query}").text.replace(' hx-swap-oob="morph"', "")) == ["srv-01"]
+    assert order(owner.get(f"{LIVE}/parts{query}").text.replace(' hx-swap-oob="morph"', "")) == ["srv-01"]
     scenes.change(garden, 4, "srv-02", phase="cached")
     scenes.change(garden, 4, "srv-03", phase="cached")
     fleet_scenes.noticed(cast.starlight.partner_id)
-    stream = owner.get(f"{PAGE}/live{query}", buffered=False)
+    stream = owner.get(f"{LIVE}/live{query}", buffered=False)
     events = iter(stream.iter_encoded())
     next(events)
     streamed = next(events).decode().replace(' hx-swap-oob="morph"', "")
@@ -106,18 +109,47 @@ def test_the_head_counts_and_the_title_carries_the_worst(owner: Visitor, garden:
     assert "6 servers 1 failed 1 no contact 1 retrying 3 up to date or arriving" in text
 
 
-def test_a_lost_server_is_said_first(owner: Visitor, cast: Cast, garden: str) -> None:
-    text = plain(owner.get(PAGE).text)
+@pytest.mark.parametrize("page", [PAGE, "/games"])
+def test_a_lost_server_is_said_first(owner: Visitor, cast: Cast, garden: str, page: str) -> None:
+    text = plain(owner.get(page).text)
     assert "No contact with srv-06 since" in text
     assert "Players are sent to the other 5 servers. srv-06 continues automatically when it reports again" in text
     scenes.servers_report(silent=["srv-05", "srv-06"])
     fleet_scenes.noticed(cast.starlight.partner_id)
-    again = plain(owner.get(PAGE).text)
+    again = plain(owner.get(page).text)
     assert "No contact with 2 servers: srv-05, srv-06" in again
     assert "the other 4 servers. The silent servers continue automatically when they report again" in again
     scenes.servers_report(silent=[f"srv-0{n}" for n in range(1, 7)])
     fleet_scenes.noticed(cast.starlight.partner_id)
-    assert "nothing for you to do" not in plain(owner.get(PAGE).text)
+    assert "Their cached builds stay there. Operators of the platform see this too." in plain(owner.get(page).text)
+
+
+@pytest.mark.parametrize("page", [PAGE, "/games"])
+def test_a_failing_build_is_said_with_its_server_and_reason(
+    owner: Visitor, stranger: Visitor, cast: Cast, garden: str, page: str
+) -> None:
+    def banner(visitor: Visitor) -> str:
+        text = visitor.get(page).text
+        start = text.index('<div id="servers-banner"')
+        return text[start : text.index('id="servers-head"' if page == PAGE else 'id="games-count"', start)]
+
+    scenes.add_game(cast.moonbase.partner_id, "Sea of Rain", "sea-of-rain", [Sent(on=[On("srv-01")])])
+    scenes.add_game(cast.starlight.partner_id, "Night Ferry", "ferry", [Sent(on=[On("srv-04", "failed", attempt=6)])])
+    found = banner(owner)
+    failing = "srv-04 : The Garden of Forking Paths, build 4: disk full; 1 more build failed too"
+    assert f"Live builds fail on srv-04 and are retried automatically {failing}" in plain(found)
+    assert '<a href="/servers/srv-04">srv-04</a>' in found
+    assert "srv-05" not in found, "it retries still"
+    assert "fail" not in banner(stranger), "builds of others"
+
+    for number in range(1, 7):
+        scenes.change(garden, 4, f"srv-0{number}", phase="failed", attempt=9, reason="disk full: 7.4 GiB needed")
+    scenes.servers_report()
+    fleet_scenes.noticed(cast.starlight.partner_id)
+    found = plain(banner(owner))
+    each = "The Garden of Forking Paths, build 4: disk full"
+    assert f"Live builds fail on 6 servers and are retried automatically srv-01 : {each} srv-02 : {each}" in found
+    assert f"srv-05 : {each} 1 more server " in found
 
 
 def test_nothing_of_the_machine_or_of_others_is_shown(owner: Visitor, cast: Cast, garden: str) -> None:
@@ -164,7 +196,7 @@ def test_without_servers_the_page_says_who_adds_them(owner: Visitor, cast: Cast)
 
 
 def test_the_page_and_the_fragment_show_the_same_parts(owner: Visitor, garden: str) -> None:
-    page, fragment = owner.get(PAGE).text, owner.get(f"{PAGE}/parts", headers=HTMX).text
+    page, fragment = owner.get(PAGE).text, owner.get(f"{LIVE}/parts", headers=HTMX).text
     parts = re.findall(r'hx-swap-oob="morph" id="([^"]+)"', fragment)
     assert parts == ["servers-segments", "servers-banner", "servers-head", "servers-table"]
     lines = (
@@ -179,19 +211,19 @@ def test_the_page_and_the_fragment_show_the_same_parts(owner: Visitor, garden: s
 def test_an_unchanged_fragment_is_304_until_a_server_reports_something_new(
     owner: Visitor, cast: Cast, garden: str
 ) -> None:
-    first = owner.get(f"{PAGE}/parts", headers=HTMX)
-    again = owner.get(f"{PAGE}/parts", headers=HTMX | {"If-None-Match": first.headers["ETag"]})
+    first = owner.get(f"{LIVE}/parts", headers=HTMX)
+    again = owner.get(f"{LIVE}/parts", headers=HTMX | {"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
     scenes.send(garden, Sent(on=[On(f"srv-0{n}") for n in range(1, 7)]))
     fleet_scenes.noticed(cast.starlight.partner_id)
-    changed = owner.get(f"{PAGE}/parts", headers=HTMX | {"If-None-Match": first.headers["ETag"]})
+    changed = owner.get(f"{LIVE}/parts", headers=HTMX | {"If-None-Match": first.headers["ETag"]})
     assert changed.status_code == 200
     assert "Up to date" in row(changed.text.replace(' hx-swap-oob="morph"', ""), "srv-04")
 
 
 def test_the_stream_brings_the_parts_and_gives_its_place_back(owner: Visitor, garden: str) -> None:
     before = thread_budgets.streams.in_use
-    answer = owner.get(f"{PAGE}/live", headers={"Accept": "text/event-stream"}, buffered=False)
+    answer = owner.get(f"{LIVE}/live", headers={"Accept": "text/event-stream"}, buffered=False)
     assert (answer.mimetype, answer.headers["Cache-Control"]) == ("text/event-stream", "no-store")
     events = iter(answer.iter_encoded())
     assert b"event: beat" in next(events)
@@ -202,8 +234,8 @@ def test_the_stream_brings_the_parts_and_gives_its_place_back(owner: Visitor, ga
 
 @pytest.mark.settings(SLIPWAY_STREAMS="0")
 def test_without_a_free_place_the_page_polls(owner: Visitor, garden: str) -> None:
-    assert owner.get(f"{PAGE}/live", headers={"Accept": "text/event-stream"}).status_code == 503
-    assert owner.get(f"{PAGE}/parts").status_code == 200
+    assert owner.get(f"{LIVE}/live", headers={"Accept": "text/event-stream"}).status_code == 503
+    assert owner.get(f"{LIVE}/parts").status_code == 200
 
 
 def test_all_members_of_a_partner_share_one_rendering(
@@ -212,7 +244,7 @@ def test_all_members_of_a_partner_share_one_rendering(
     monkeypatch.setattr(server_words, "next_change_at", lambda *_: now() + timedelta(hours=1))  # else with every minute
     live = app.extensions["slipway_live"]
     for email in (cast.starlight.owner, cast.starlight.developer, cast.starlight.viewer):
-        assert signed_in(email).get(f"{PAGE}/parts").status_code == 200
+        assert signed_in(email).get(f"{LIVE}/parts").status_code == 200
     assert live.renderings == 1
 
 

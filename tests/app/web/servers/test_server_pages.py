@@ -103,7 +103,7 @@ def test_the_matrix_has_the_servers_of_one_page_and_counts_all(owner: Visitor, m
 def test_live_parts_are_those_of_the_page(owner: Visitor, operator: Visitor, many: None) -> None:
     for visitor, address, poll, named in (
         (owner, f"{GAME}?page=2", f"{GAME}/matrix?page=2", columns),
-        (owner, "/servers?page=2", "/servers/parts?page=2", rows),
+        (owner, "/servers?page=2", "/fleet/parts?page=2", rows),
         (operator, "/operator/servers?page=2&server=srv-01", "/operator/fleet/srv-01/parts?page=2", rows),
     ):
         page = visitor.get(address).text
