@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from app.accounts.audit_history import history
+from app.accounts.audit.audit_history import history
 from app.accounts.partner_list import partner_names
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.partner import Partner
+from app.web.audit.audit_filters import KindFilters, history_filter, log_context, requested_log
+from app.web.audit.audit_words import AuditLine, action_words
 from app.web.lists.list_address import ListAddress
 from app.web.operator.operator_access import require_operator
-from app.web.settings.audit_filters import KindFilters, history_filter, log_context, requested_log
-from app.web.settings.audit_words import AuditLine, action_words
 
 pages = Blueprint("operator_audit", __name__)
 pages.before_request(require_operator)

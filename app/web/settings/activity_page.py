@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from app.accounts.audit_history import history
+from app.accounts.audit.audit_history import history
 from app.catalog.game_lookup import find_game, game_titles
+from app.web.audit.audit_filters import KindFilters, history_filter, log_context, requested_log
+from app.web.audit.audit_words import AuditLine, action_words
 from app.web.frame.current_user import my_partner, require_sign_in
-from app.web.settings.audit_filters import KindFilters, history_filter, log_context, requested_log
-from app.web.settings.audit_words import AuditLine, action_words
 
 pages = Blueprint("activity", __name__)
 pages.before_request(require_sign_in)

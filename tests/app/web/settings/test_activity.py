@@ -10,16 +10,16 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, select
 
-from app.accounts import audit_history
 from app.accounts.actors import Actor
-from app.accounts.audit_history import PAGE_SIZE as PAGE_LENGTH
+from app.accounts.audit import audit_history
+from app.accounts.audit.audit_history import PAGE_SIZE as PAGE_LENGTH
 from app.accounts.audit_log import record
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Game
 from app.data.models.partner import Partner
-from app.web.settings.audit_words import action_words, details
+from app.web.audit.audit_words import action_words, details
 from tests.app.web import scenes
 from tests.app.web.conftest import HTMX, Visitor
 from tests.app.web.reading import one_line, plain

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from app.accounts.audit_history import HistoryFilter, HistoryPage
+from app.accounts.audit.audit_history import HistoryFilter, HistoryPage
 from app.data.models.game import Game
 from app.data.models.partner import Partner
 from app.web.lists.list_address import ActiveFilter, ListAddress, quoted, requested_list
