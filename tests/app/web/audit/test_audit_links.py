@@ -70,7 +70,8 @@ def follow(visitor: Visitor, found: dict[str, str]) -> None:
 
 
 def test_entries_about_games_lead_to_what_they_name(owner: Visitor, viewer: Visitor, game: Game) -> None:
-    image = asset_scenes.add_image(game.id, "back.png", asset_scenes.back())
+    game_id = game.id
+    image = asset_scenes.add_image(game_id, "back.png", asset_scenes.back())
     gone = asset_scenes.add_image(game.id, "old.png", asset_scenes.token())
     component = asset_scenes.add_component(game.id, "tile", "Ember", "ember")
     put_on_side(game, component, "front", image, CAST)
@@ -109,7 +110,8 @@ def test_entries_about_games_lead_to_what_they_name(owner: Visitor, viewer: Visi
         assert found == expected, path
         assert links(viewer, path) == found
     follow(owner, expected)
-    delete_game(game, CAST)
+    afresh()
+    delete_game(asset_scenes.game_of(game_id), CAST)
     assert set(links(owner, f"{PAGE}?q=tide").values()) == {""}
 
 
