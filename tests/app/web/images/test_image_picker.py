@@ -175,14 +175,8 @@ def file_names(game_id: str) -> list[str]:
     """Of the cover and the screenshots."""
     afresh()
     shown = pictures_of([game_id])[game_id]
-    here = {
-        asset_id: name for name, asset_id in zip(asset_names(game_id), asset_scenes.images_of(game_id), strict=True)
-    }
-    return [here[image.asset_id] for image in (*filter(None, [shown.cover]), *shown.screenshots)]
-
-
-def asset_names(game_id: str) -> list[str]:
-    return [asset_detail(game_of(game_id), asset_id).tile.file_name for asset_id in asset_scenes.images_of(game_id)]
+    pictures = (*filter(None, [shown.cover]), *shown.screenshots)
+    return [asset_detail(game_of(game_id), image.asset_id).tile.file_name for image in pictures]
 
 
 def test_the_page_uses_a_new_image_with_one_button(
