@@ -25,7 +25,7 @@ PERIODS = {
     "7d": ("Last 7 days", timedelta(days=7)),
     "30d": ("Last 30 days", timedelta(days=30)),
 }
-_PERIOD_LABELS = {key: label for key, (label, _) in PERIODS.items()}
+_PERIOD_LABELS = {key: label for key, (label, _) in PERIODS.items() if key}
 _DAYS = ("from", "to")
 AUDIT_SORTS = {"-at": "Newest first", "at": "Oldest first"}
 
