@@ -16,18 +16,11 @@ from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.upload import RESUMABLE, Upload
 from app.storage.bucket import bucket
+from app.uploads.resumable.stopped_uploads import STOPPED_AFTER, stops_at
 from app.uploads.resumable.upload_phases import announce_upload, lock_upload
 
-STOPPED_AFTER = timedelta(minutes=2)  # without a part
-SWEEP_INTERVAL = timedelta(minutes=1)
 # After that no part arrives: an address for one is valid for an hour, and may be used at its end.
 MAX_SILENCE = timedelta(minutes=90)
-
-
-def stops_at(upload: Upload) -> datetime:
-    """When an upload that is being sent counts as stopped, unless another part arrives. A part is noticed up to one
-    sweep later."""
-    return upload.touched_at + STOPPED_AFTER + SWEEP_INTERVAL
 
 
 def record_sending(upload: Upload) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from app.config.settings import settings
 from app.data.models.base import now
 from app.data.models.upload import Upload
-from app.uploads.resumable.sending_times import STOPPED_AFTER, stops_at
+from app.uploads.resumable.stopped_uploads import STOPPED_AFTER, stops_at
 from app.web.frame.formats import Moment, Phrase, format_size
 from slipway.client.upload_phases import PHASE_WORDS, STOPPED
 

@@ -13,7 +13,8 @@ from app.data.models.base import now
 from app.data.models.upload import Upload
 from app.maintenance.build_sweep import sweep
 from app.topics.names import game_topic
-from app.uploads.resumable.sending_times import MAX_SILENCE, STOPPED_AFTER, stops_at
+from app.uploads.resumable.sending_times import MAX_SILENCE
+from app.uploads.resumable.stopped_uploads import STOPPED_AFTER, stops_at
 from tests.app.api.calling import body
 from tests.app.uploads.resumable.rows import age, row
 from tests.app.uploads.resumable.sending import Sender, put_parts

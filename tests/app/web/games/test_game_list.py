@@ -19,7 +19,7 @@ from app.data.models.upload import Upload
 from app.fleet.servers import add_server
 from app.topics.names import game_topic, partner_topic
 from app.uploads.resumable.current_uploads import current_uploads
-from app.uploads.resumable.sending_times import stops_at
+from app.uploads.resumable.stopped_uploads import stops_at
 from app.web.frame.static_files import bundle
 from app.web.games.upload_lines import next_stop, upload_line
 from tests.app.web import scenes
