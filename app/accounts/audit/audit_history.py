@@ -24,10 +24,10 @@ MAX_SEARCHED = 10_000
 
 @dataclass(frozen=True)
 class HistoryFilter:
-    """`partner`, `game`: of one of them, or (with neither) all, for operators. `action`: a prefix such as "key.".
-    RELEASED includes rollbacks, and ROLLED_BACK is only these.
-    `text`: in actor, address, or the words for the action and its subject. `actor`: exactly. `since`, `until`: from the
-    first moment to before the last. `after`: the cursor of the previous page."""
+    """`partner`, `game`: of one of them, or (with neither) all, for operators. `action`: a prefix such as "key.";
+    RELEASED includes rollbacks, and ROLLED_BACK is only these. `text`: in actor, address, or the words for the action
+    and its subject. `actor`: exactly. `since`, `until`: from the first moment to before the last. `after`: the cursor
+    of the previous page."""
 
     partner: Partner | None = None
     game: Game | None = None

@@ -18,14 +18,13 @@ from app.web.lists.list_address import ActiveFilter, ListAddress, quoted, reques
 KindFilters = Mapping[str, tuple[str, str]]
 # Of every log with builds.
 RELEASE_KINDS: KindFilters = {"releases": ("Releases", RELEASED), "rollbacks": ("Rollbacks", ROLLED_BACK)}
-# Key in the address -> (label, how long ago the time begins).
+# Times that end now: key in the address -> (label, length).
 PERIODS = {
-    "": ("Any time", None),
     "24h": ("Last 24 hours", timedelta(hours=24)),
     "7d": ("Last 7 days", timedelta(days=7)),
     "30d": ("Last 30 days", timedelta(days=30)),
 }
-_PERIOD_LABELS = {key: label for key, (label, _) in PERIODS.items() if key}
+_PERIOD_LABELS = {key: label for key, (label, _) in PERIODS.items()}
 _DAYS = ("from", "to")
 AUDIT_SORTS = {"-at": "Newest first", "at": "Oldest first"}
 
@@ -84,9 +83,8 @@ def _active_filters(address: ListAddress, labels: Mapping[str, str], chosen: Map
 
 
 def _ago(period: str) -> datetime | None:
-    """When a period began that ends now. None for any time."""
-    length = PERIODS[period][1]
-    return now() - length if length else None
+    """When a period began that ends now. None without one."""
+    return now() - PERIODS[period][1] if period else None
 
 
 def _day(text: str, days: int = 0) -> datetime | None:
