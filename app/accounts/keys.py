@@ -190,7 +190,8 @@ def create_app(partner: Partner, name: str, description: str, actor: Actor) -> A
             raise Conflict(f"There is an app named '{name}' already. Choose another name.")
         app = App(partner_id=partner_id, name=name, description=description)
         session.add(app)
-        record(session, actor, "app.created", name, partner_id=partner_id)
+        session.flush()
+        record(session, actor, "app.created", name, partner_id=partner_id, app=app.id)
     return app
 
 
@@ -208,7 +209,7 @@ def rename_app(partner: Partner, app_id: str, name: str, description: str, actor
             raise Conflict(f"There is an app named '{name}' already. Choose another name.")
         app.name, app.description = name, description
         announce(KEYS_TOPIC)
-        record(session, actor, "app.renamed", name, partner_id=partner_id)
+        record(session, actor, "app.renamed", name, partner_id=partner_id, app=app.id)
     return app
 
 

@@ -61,7 +61,9 @@ def invite(partner: Partner, email: str, role: str, actor: Actor) -> tuple[Invit
         invitation.created_by = actor.name
         invitation.expires_at = now() + INVITATION_LIFETIME
         session.add(invitation)
-        record(session, actor, "member.invited", f"{email} ({role})", partner_id=partner_id)
+        session.flush()
+        subject = f"{email} ({role})"
+        record(session, actor, "member.invited", subject, partner_id=partner_id, invitation=invitation.id)
     return invitation, secret
 
 
@@ -82,7 +84,8 @@ def change_invited_role(partner: Partner, invitation_id: str, role: str, actor: 
     with writing() as session:
         invitation = _invitation(session, partner.id, invitation_id)
         invitation.role = role
-        record(session, actor, "member.invited", f"{invitation.email} ({role})", partner_id=invitation.partner_id)
+        subject = f"{invitation.email} ({role})"
+        record(session, actor, "member.invited", subject, partner_id=invitation.partner_id, invitation=invitation.id)
     return invitation
 
 
@@ -126,8 +129,9 @@ def accept_invitation(secret: str, name: str, password: str, address: str | None
         )
         session.add(member)
         session.delete(invitation)
-        actor = Actor(name, address)
-        record(session, actor, "member.joined", f"{name} ({member.role})", partner_id=member.partner_id)
+        session.flush()
+        actor, subject = Actor(name, address), f"{name} ({member.role})"
+        record(session, actor, "member.joined", subject, partner_id=member.partner_id, member=member.id)
     return member
 
 
@@ -141,7 +145,8 @@ def change_role(partner: Partner, member_id: str, role: str, actor: Actor) -> Me
             _require_other_owner(session, partner_id)
         if member.role != role:
             member.role = role
-            record(session, actor, "member.role_changed", f"{member.name} ({role})", partner_id=partner_id)
+            subject = f"{member.name} ({role})"
+            record(session, actor, "member.role_changed", subject, partner_id=partner_id, member=member.id)
             announce(SIGN_INS_TOPIC)  # pages that were opened in the old role reload
     return member
 

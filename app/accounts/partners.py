@@ -84,7 +84,9 @@ def create_member(partner: Partner | None, email: str, name: str, role: str, pas
         require_free_email(session, partner_id, email)
         member = Member(partner_id=partner_id, email=email, name=name, role=role, password_hash=password_hash)
         session.add(member)
-        record(session, actor, "member.created", f"{member.name} ({role})", partner_id=partner_id)
+        session.flush()
+        subject = f"{member.name} ({role})"
+        record(session, actor, "member.created", subject, partner_id=partner_id, member=member.id)
     return member
 
 
@@ -113,7 +115,7 @@ def rename_member(member: Member, name: str, actor: Actor) -> None:
     name = checked_name(name, 150, "Your name")
     with writing() as session:
         member.name = name
-        record(session, actor, "member.renamed", name, partner_id=member.partner_id)
+        record(session, actor, "member.renamed", name, partner_id=member.partner_id, member=member.id)
 
 
 def set_build_quota(partner: Partner, limit: int | None, actor: Actor) -> None:

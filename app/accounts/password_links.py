@@ -55,7 +55,7 @@ def _make(member: Member, actor: Actor) -> tuple[PasswordLink, str]:
             expires_at=now() + LINK_LIFETIME,
         )
         session.add(link)
-        record(session, actor, "member.password_link_made", member.name, partner_id=member.partner_id)
+        record(session, actor, "member.password_link_made", member.name, partner_id=member.partner_id, member=member.id)
         session.flush()
         session.refresh(link, ["member"])
     return link, secret
@@ -85,5 +85,5 @@ def set_password(secret: str, password: str, address: str | None) -> Member:
         member.password_hash = password_hash
         end_all(session, member)
         actor = Actor(member.name, address)
-        record(session, actor, "member.password_set", member.name, partner_id=member.partner_id)
+        record(session, actor, "member.password_set", member.name, partner_id=member.partner_id, member=member.id)
     return member

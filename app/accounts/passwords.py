@@ -54,7 +54,7 @@ def change_password(member: Member, present: str, new: str, actor: Actor, *, her
     with writing() as session:
         member.password_hash = password_hash
         end_all(session, member, but=here)
-        record(session, actor, "member.password_changed", member.name, partner_id=member.partner_id)
+        record(session, actor, "member.password_changed", member.name, partner_id=member.partner_id, member=member.id)
 
 
 def _matching_hashes(stored: list[str], password: str, limits: list[Limit]) -> set[str]:

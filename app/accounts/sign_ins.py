@@ -120,7 +120,9 @@ def sign_out_everywhere(member: Member, actor: Actor) -> None:
     """End every sign-in of the member, including this one, and any open password link."""
     with writing() as session:
         end_all(session, member)
-        record(session, actor, "member.signed_out_everywhere", member.name, partner_id=member.partner_id)
+        record(
+            session, actor, "member.signed_out_everywhere", member.name, partner_id=member.partner_id, member=member.id
+        )
 
 
 def end_all(session: Session, member: Member, *, but: SignIn | None = None) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts.actors import Actor
+from app.accounts.audit.rollbacks import RELEASED
 from app.accounts.audit_log import record
 from app.catalog.retention import apply_retention_later
 from app.data.database import announce, lock_for_update, writing
@@ -58,6 +59,7 @@ def release(game: Game, number: int, actor: Actor) -> Build:
 
 def set_live_build(session: Session, game: Game, build: Build, actor: Actor) -> None:
     at = now()
+    live = session.get(Build, game.released_build_id) if game.released_build_id else None
     build.first_released_at = build.first_released_at or at
     build.released_at = at
     game.released_build_id = build.id
@@ -65,7 +67,8 @@ def set_live_build(session: Session, game: Game, build: Build, actor: Actor) -> 
     session.add(
         Release(game_id=game.id, build_id=build.id, build_number=build.number, released_at=at, released_by=actor.name)
     )
-    record(session, actor, "build.released", f"{game.title}, build {build.number}", game=game)
+    subject = f"{game.title}, build {build.number}"
+    record(session, actor, RELEASED, subject, game=game, replaced=live.number if live else None)
     session.flush()
     await_pack(session, build, at)
     replan(session, game, active_servers(session))

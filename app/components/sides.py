@@ -61,7 +61,8 @@ def put_on_side(game: Game, component_id: str, side: str, asset_id: str | None, 
         else:
             session.delete(face)
         component.updated_at = now()
-        record(session, actor, "component.side_set", component.name, game=active, side=side, asset=asset_id or "none")
+        details = {"component": component_id, "side": side, "asset": asset_id or "none"}
+        record(session, actor, "component.side_set", component.name, game=active, **details)
         announce(assets_topic(game_id))
 
 

@@ -35,6 +35,7 @@ from app.storage.bucket import OpenMultipart, StoredObject, bucket
 from app.storage.write_address_probe import is_of_a_probe
 from app.uploads.discarding import discard_marked
 from app.uploads.resumable.expiry import remove_expired
+from app.uploads.resumable.sending_times import record_part_times
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ def sweep(young: timedelta = MIN_ORPHAN_AGE) -> SweepResult:
     expired = remove_expired()
     swept.uploads += expired.uploads
     swept.bytes_freed += expired.bytes_freed
+    record_part_times()
     # Before the games are deleted: their rows would delete those of their images with them.
     assets = sweep_assets(young)
     swept.uploads += assets.uploads

@@ -4,3 +4,4 @@ The script of the dashboard knows more phases than the API, because it sends the
 
 # Phase of the API -> word.
 PHASE_WORDS = {"uploading": "Uploading", "checking": "Checking", "done": "Ready", "failed": "Rejected"}
+STOPPED = "Stopped"  # instead of "Uploading", when nothing has arrived for a while

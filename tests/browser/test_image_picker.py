@@ -80,3 +80,36 @@ def test_screenshots_are_chosen_by_keyboard(sign_in: SignIn, cast: Cast, complai
     expect(page.locator(".toast")).to_contain_text("2 screenshots are added")
     expect(page.get_by_role("list", name="Screenshots").get_by_role("img")).to_have_count(2)
     assert complaints == []
+
+
+@pytest.mark.usefixtures("workers")
+def test_an_empty_gallery_begins_with_the_file(sign_in: SignIn, cast: Cast, complaints: list[str]) -> None:
+    scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns")
+    page = sign_in(cast.starlight.owner)
+    page.goto("/games/paper-lanterns/details")
+    page.get_by_role("link", name="Choose the cover").click()
+    dialog = page.get_by_role("dialog")
+    use = dialog.get_by_role("button", name="Use as cover")
+    colour = "button => getComputedStyle(button).backgroundColor"
+    disabled = use.evaluate(colour)
+    use.click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Choose an image, or add a new one.")
+    assert findings(page) == []
+    dialog.get_by_label("Add a new image").set_input_files(
+        {"name": "new.png", "mimeType": "image/png", "buffer": picture()}
+    )
+    expect(dialog.get_by_role("radio", name="new.png")).to_be_checked()
+    assert use.evaluate(colour) != disabled
+
+    # The page of the picker, as in another tab: one button adds the file and uses it.
+    page.goto("/games/paper-lanterns/image-choice?for=screenshots")
+    use = page.get_by_role("button", name="Add as screenshots")
+    assert use.evaluate(colour) == disabled
+    page.get_by_label("Add a new image").set_input_files(
+        {"name": "shot.png", "mimeType": "image/png", "buffer": picture(20, 28)}
+    )
+    assert use.evaluate(colour) != disabled
+    use.click()
+    expect(page.locator(".toast")).to_contain_text("1 screenshot is added")
+    expect(page.get_by_role("list", name="Screenshots").get_by_role("img")).to_have_count(1)
+    assert complaints == []

@@ -203,6 +203,7 @@ def test_a_server_is_added_its_command_copied_and_its_first_report_seen(
     expect(page.locator("#first-report")).to_contain_text("No report yet.")
     FleetAgent(app.test_client(), token[1]).report(agentVersion="1.4.2")
     expect(page.locator("#first-report")).to_contain_text("srv-07 reports. Its agent has version 1.4.2.")
+    expect(page.get_by_text("If no report arrives")).to_have_count(0)
     page.get_by_role("link", name="Open the page of srv-07").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("srv-07")
     page.go_back()

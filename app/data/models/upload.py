@@ -42,7 +42,8 @@ class Upload(Base):
     reserved_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(default=now)
     # The heartbeat of the process that works on it: the receiver of a raw upload, or the worker that checks a resumable
-    # one. An old time means that the process died.
+    # one. An old time means that the process died. Of a resumable one that is being sent: when it last moved
+    # (app/uploads/resumable/sending_times.py).
     touched_at: Mapped[datetime] = mapped_column(default=now, index=True)
 
     # Only for resumable uploads.

@@ -12,6 +12,7 @@ from app.data.models.upload import Upload
 from app.refusals import Conflict, InvalidRequest
 from app.storage.write_addresses import part_url
 from app.uploads.resumable.part_layout import PartLayout, number_list
+from app.uploads.resumable.sending_times import record_sending
 
 MAX_URLS = 100
 # Long enough for a hundred parts of 16 MiB at 4 Mbit/s. Slower clients ask for new addresses.
@@ -49,6 +50,7 @@ def sign_parts(upload: Upload, numbers: Sequence[int]) -> SignedParts:
             f"The archive has parts 1 to {layout.count:,}; {number_list(strange)} is not among them.",
             {"partNumbers": f"1 to {layout.count}"},
         )
+    record_sending(upload)
     return _signed(upload, upload.multipart_id, layout, dict.fromkeys(numbers))
 
 

@@ -31,7 +31,7 @@ from app.web.frame.current_user import me, my_partner, require_sign_in
 from app.web.frame.formats import Moment, counted, format_limit, format_size
 from app.web.frame.image_tags import Picture, game_thumbnail
 from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url, register_lines, upload_lines
-from app.web.games.upload_lines import WITHOUT_GAME_TITLE, UploadLine, upload_line
+from app.web.games.upload_lines import WITHOUT_GAME_TITLE, UploadLine, next_stop, upload_line
 from app.web.lists.list_address import ActiveFilter, ListAddress, quoted, requested_list
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.streams import add_live_views, current_parts
@@ -143,7 +143,10 @@ class GameListSubject:
             ),
             rows=rows,
             version=version,
-            changes_at=server_words.next_change_at((server.last_report_at for server in servers), now()),
+            changes_at=next_stop(
+                (line for _, line in uploads),
+                server_words.next_change_at((server.last_report_at for server in servers), now()),
+            ),
         )
 
 

@@ -26,7 +26,7 @@ from app.web.builds.build_rows import (
 from app.web.builds.build_words import CellWords, Count, StatusLabel
 from app.web.builds.transfer_words import sent_words
 from app.web.frame.formats import Phrase, counted, format_size, some_names
-from app.web.games.upload_lines import UploadLine, upload_line
+from app.web.games.upload_lines import UploadLine, next_stop, upload_line
 from app.web.lists.list_address import ListAddress
 from app.web.lists.numbered_pages import NumberedPage
 from app.web.servers.server_pages import server_page
@@ -61,7 +61,8 @@ class HeadAction:
 
 @dataclass(frozen=True)
 class GameView:
-    """All live content of a game's page. `changes_at`: when the next server counts as lost, or None."""
+    """All live content of a game's page. `changes_at`: when the next server counts as lost or the next
+    upload as stopped, or None."""
 
     slug: str
     tab_title: str
@@ -90,7 +91,7 @@ def game_view(game_id: str, may_write: bool, page: int) -> GameView | None:
     game = game_with_live_build(game_id)
     if game is None:
         return None
-    found = matrix(game, page)
+    found, uploads = matrix(game, page), [upload_line(upload) for upload in current_uploads(game.id)]
     builds = list_build_lines(game, BuildFilter(limit=BUILDS_ON_GAME_PAGE))
     live, address = game.released_build, ListAddress(f"/games/{game.slug}").numbered_page(page)
     return GameView(
@@ -112,8 +113,8 @@ def game_view(game_id: str, may_write: bool, page: int) -> GameView | None:
         waiting_servers=_waiting_servers(found),
         rows=[_row(row, found.total) for row in found.rows],
         may_write=may_write,
-        uploads=[upload_line(upload) for upload in current_uploads(game.id)],
-        changes_at=found.lost_at,
+        uploads=uploads,
+        changes_at=next_stop(uploads, found.lost_at),
     )
 
 

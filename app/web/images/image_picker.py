@@ -20,7 +20,7 @@ from app.web.frame.forms import show_refusal, summary_title
 from app.web.games.game_header import header_context
 from app.web.images.gallery_view import IMAGES_PER_PAGE, Tile, possible_ids, tile_of
 from app.web.images.image_form import ImageForm
-from app.web.images.picker_purposes import requested_purpose
+from app.web.images.picker_purposes import Purpose, requested_purpose
 
 pages = Blueprint("image_picker", __name__)
 pages.before_request(require_sign_in)
@@ -39,17 +39,7 @@ def choose(slug: str) -> ResponseReturnValue:
     """Store the choice."""
     game = my_game(slug)
     require_write("Choosing images")
-    purpose, chosen = requested_purpose(game), _requested_choice()
-    try:
-        if not chosen:
-            raise InvalidRequest("Choose an image, or add a new one.")
-        words = purpose.store(chosen if purpose.is_many else chosen[:1], my_actor())
-    except InvalidRequest as refusal:
-        form = ImageForm(formdata=None)
-        status, headers = show_refusal(form, refusal)
-        return render_picker(game, form), status, headers
-    flash(words)
-    return redirect(purpose.back, 303)
+    return store_choice(game)
 
 
 def is_requested() -> bool:
@@ -57,26 +47,48 @@ def is_requested() -> bool:
     return "for" in request.args
 
 
-def picker_url(game: Game, added_id: str, *, existed: bool) -> str:
-    """The picker of this request's address, with an image chosen that was added, or was here already."""
+def answer_added(game: Game, added_id: str, *, existed: bool) -> ResponseReturnValue:
+    """The response when an image was added in the picker, or was here already. In the dialog, it is chosen, and a
+    button stores the choice. The page was sent with that button."""
+    if not in_dialog():
+        return store_choice(game, added_id)
     purpose = requested_purpose(game)
-    chosen = [added_id, *(_requested_choice() if purpose.is_many else [])]
     added = "existing" if existed else "new"
-    return url_for("image_picker.page", slug=game.slug, asset=chosen, added=added, **purpose.query)
+    chosen = _requested_choice(purpose, added_id)
+    return redirect(url_for("image_picker.page", slug=game.slug, asset=chosen, added=added, **purpose.query), 303)
 
 
-def render_picker(game: Game, form: ImageForm) -> str:
-    """The picker, with the errors of a choice or of a new image."""
+def store_choice(game: Game, added_id: str | None = None) -> ResponseReturnValue:
+    """Store the images that this request chooses, with one that was added. Shows the picker again if there are none, or
+    too many."""
+    purpose = requested_purpose(game)
+    chosen = _requested_choice(purpose, added_id)
+    try:
+        if not chosen:
+            raise InvalidRequest("Choose an image, or add a new one.")
+        words = purpose.store(chosen if purpose.is_many else chosen[:1], my_actor())
+    except InvalidRequest as refusal:
+        form = ImageForm(formdata=None)
+        status, headers = show_refusal(form, refusal)
+        return render_picker(game, form, added_id), status, headers
+    flash(words)
+    return redirect(purpose.back, 303)
+
+
+def render_picker(game: Game, form: ImageForm, added_id: str | None = None) -> str:
+    """The picker, with the errors of a choice or of a new image. `added_id`: of an image that was added, and is
+    chosen."""
     purpose = requested_purpose(game)
     text, after = request.args.get("q", "").strip()[:256], request.args.get("after", "")[:200]
     found = gallery(game, GalleryFilter(text or None, limit=IMAGES_PER_PAGE, after=after or None))
-    chosen = _requested_choice() or list(purpose.shown)
+    chosen = _requested_choice(purpose, added_id) or list(purpose.shown)
     chosen_first = chosen_images(game, chosen)
-    is_dialog = in_dialog()
+    is_dialog, tiles = in_dialog(), _tiles(game.slug, (*chosen_first, *found.images))
     shown: dict[str, Any] = {
         "slug": game.slug,
         "purpose": purpose,
-        "tiles": _tiles(game.slug, (*chosen_first, *found.images)),
+        "tiles": tiles,
+        "is_empty": not (tiles or text or after),
         "chosen": set(chosen),
         "text": text,
         "older": found.next_cursor,
@@ -94,8 +106,12 @@ def render_picker(game: Game, form: ImageForm) -> str:
     return render_template("images/picker.html", layout="images/in_page.html", **shown, **header_context(game))
 
 
-def _requested_choice() -> list[str]:
-    return possible_ids(request.form.getlist("asset") or request.args.getlist("asset"))
+def _requested_choice(purpose: Purpose, added_id: str | None = None) -> list[str]:
+    """The ids that this request chooses. An added image is the first, and the only one for a purpose with one image."""
+    chosen = possible_ids(request.form.getlist("asset") or request.args.getlist("asset"))
+    if added_id is None:
+        return chosen
+    return [added_id, *chosen] if purpose.is_many else [added_id]
 
 
 def _note(chosen: Sequence[GalleryImage], added: str) -> str:

@@ -33,12 +33,13 @@ from app.web.frame.current_user import (
     require_sign_in,
     require_write,
 )
+from app.web.frame.dialogs import in_dialog
 from app.web.frame.formats import format_limit
 from app.web.frame.forms import FORM_REFUSALS, show_refusal
 from app.web.images.gallery_filters import gallery_url
 from app.web.images.gallery_page import render_gallery
 from app.web.images.image_form import ImageForm
-from app.web.images.image_picker import is_requested, picker_url, render_picker
+from app.web.images.image_picker import answer_added, is_requested, render_picker, store_choice
 from slipway.archive.invisible_characters import escape_invisible
 
 pages = Blueprint("asset_upload", __name__)
@@ -50,7 +51,8 @@ MAX_FILE_NAME_LENGTH = 256
 
 @pages.post("/games/<slug>/assets")
 def add(slug: str) -> ResponseReturnValue:
-    """Add one image: to the gallery, or to the picker in the address."""
+    """Add one image: to the gallery, or in the picker of the address. The page of the picker sends its choice here too,
+    with a new image or without."""
     require_write("Adding images")  # before a byte of the body is read
     partner = my_partner()
     partner_id, name = partner.id, partner.name
@@ -67,6 +69,8 @@ def _add(slug: str) -> ResponseReturnValue:
     game = _writable(slug)
     form = ImageForm()
     file: FileStorage | None = request.files.get("file")
+    if is_requested() and not in_dialog() and not (file and file.filename):
+        return store_choice(game)
     game_id, app_id = game.id, dashboard_app_id(game.partner_id)
     try:
         rate_limits.count(RATE, "member-presign", me().id).require("image", "you")
@@ -79,7 +83,7 @@ def _add(slug: str) -> ResponseReturnValue:
         render = render_picker if is_requested() else render_gallery
         return render(db.session.get_one(Game, game_id), form), status, headers
     if is_requested():
-        return redirect(picker_url(db.session.get_one(Game, game_id), received.asset_id, existed=received.existed), 303)
+        return answer_added(db.session.get_one(Game, game_id), received.asset_id, existed=received.existed)
     flash(_toast(db.session.get_one(Game, game_id), name, received))
     return redirect(gallery_url(db.session.get_one(Game, game_id), received.asset_id), 303)
 

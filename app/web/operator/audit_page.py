@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from app.accounts.audit_history import history
+from app.accounts.audit.audit_history import HistoryEntry, history
 from app.accounts.partner_list import partner_names
 from app.data.extensions import db
-from app.data.models.audit_record import AuditEntry
 from app.data.models.partner import Partner
+from app.web.audit.audit_filters import RELEASE_KINDS, KindFilters, history_filter, log_context, requested_log
+from app.web.audit.audit_links import operator_links
+from app.web.audit.audit_words import AuditLine, action_words
 from app.web.lists.list_address import ListAddress
 from app.web.operator.operator_access import require_operator
-from app.web.settings.audit_filters import KindFilters, history_filter, log_context, requested_log
-from app.web.settings.audit_words import AuditLine, action_words
 
 pages = Blueprint("operator_audit", __name__)
 pages.before_request(require_operator)
@@ -28,6 +29,7 @@ KINDS: KindFilters = {
     "keys": ("Keys", "key."),
     "games": ("Games", "game."),
     "builds": ("Builds", "build."),
+    **RELEASE_KINDS,
 }
 
 
@@ -48,19 +50,23 @@ def page() -> ResponseReturnValue:
     if chosen is None:
         address = address.with_values(partner=None)
     found = history(history_filter(address, KINDS, chosen), action_words)
+    links = operator_links(found.entries, names)
     return render_template(
         "operator/audit.html",
-        entries=[_entry(entry, names, address) for entry in found.entries],
+        entries=[_entry(entry, names, address, links) for entry in found.entries],
         partners=list(names.items()),
         **log_context(address, KINDS, found, partner=chosen.name if chosen else ""),
     )
 
 
-def _entry(entry: AuditEntry, names: dict[str, str], address: ListAddress) -> OperatorAuditLine:
+def _entry(
+    entry: HistoryEntry, names: dict[str, str], address: ListAddress, links: Mapping[int, str]
+) -> OperatorAuditLine:
     partner = names.get(entry.partner_id or "", "")
     return OperatorAuditLine.of(
         entry,
         address,
+        links,
         partner="" if partner == entry.subject else partner,
         partner_id=entry.partner_id or "" if partner else "",
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from app.accounts.audit_history import history
+from app.accounts.audit.audit_history import history
 from app.catalog.game_lookup import find_game, game_titles
+from app.web.audit.audit_filters import RELEASE_KINDS, KindFilters, history_filter, log_context, requested_log
+from app.web.audit.audit_links import member_links
+from app.web.audit.audit_words import AuditLine, action_words
 from app.web.frame.current_user import my_partner, require_sign_in
-from app.web.settings.audit_filters import KindFilters, history_filter, log_context, requested_log
-from app.web.settings.audit_words import AuditLine, action_words
 
 pages = Blueprint("activity", __name__)
 pages.before_request(require_sign_in)
@@ -18,6 +19,7 @@ KINDS: KindFilters = {
     "": ("All", ""),
     "games": ("Games", "game."),
     "builds": ("Builds", "build."),
+    **RELEASE_KINDS,
     "keys": ("Keys", "key."),
     "apps": ("Apps", "app."),
     "members": ("Members", "member."),
@@ -36,10 +38,11 @@ def page() -> ResponseReturnValue:
     if game is not None and (game.slug, game.title) not in games:
         games.insert(0, (game.slug, game.title))
     found = history(history_filter(address, KINDS, partner, game), action_words)
+    links = member_links(found.entries)
     return render_template(
         "settings/activity.html",
         partner=partner,
-        entries=[AuditLine.of(entry, address) for entry in found.entries],
+        entries=[AuditLine.of(entry, address, links) for entry in found.entries],
         games=games,
         **log_context(address, KINDS, found, game=game.title if game else ""),
     )

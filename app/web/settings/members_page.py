@@ -36,8 +36,12 @@ pages = Blueprint("members", __name__)
 pages.before_request(require_sign_in)
 
 ROLES = {role: role.capitalize() for role in members.PARTNER_ROLES}
-# The table of the page in short, for the field: one line, so that the fields beside it stay level.
-ROLE_HINT = "Developers send and release builds; viewers only look."
+# The table of the page in short, at the choice.
+ROLE_HINTS = {
+    "Owner": "everything, with keys and members",
+    "Developer": "sends builds and images, releases and rolls back",
+    "Viewer": "sees games and servers, and changes nothing",
+}
 
 
 class InviteForm(SingleUseForm):
@@ -160,7 +164,7 @@ def render_members(
         sorts=MEMBER_SORTS,
         numbered=numbered_page("people", found.matching, MEMBERS_PER_PAGE, order, address),
         roles=ROLES,
-        role_hint=ROLE_HINT,
+        role_hints=ROLE_HINTS,
         capabilities=CAPABILITIES,
         role_capabilities=ROLE_CAPABILITIES,
     )

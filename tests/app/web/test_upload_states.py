@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from slipway.client.upload_phases import PHASE_WORDS
+from slipway.client.upload_phases import PHASE_WORDS, STOPPED
 from tests.app.web.scripts import module, run
 
 TEMPLATES = Path(__file__).parents[3] / "app" / "templates"
@@ -162,6 +162,7 @@ def test_a_phase_has_one_word_in_the_pages_and_in_the_command() -> None:
     assert isinstance(found, dict)
     # The API calls an upload done that is ready in the words of the pages.
     assert {phase: found[{"done": "ready"}.get(phase, phase)] for phase in PHASE_WORDS} == PHASE_WORDS
+    assert found["stopped"] == STOPPED
     steps = re.findall(r'<li data-step="(\w+)">(\w+)</li>', (TEMPLATES / "parts" / "uploads.html").read_text())
     assert len(steps) == 4
     assert {step: found[step] for step, _ in steps} == dict(steps)

@@ -21,8 +21,12 @@ export const addDropArea = (area) => areas.push(area);
 
 const areaHere = () => areas.find((area) => area.isHere());
 
-/** @param {DragEvent} event */
-const hasFiles = ({ dataTransfer }) => dataTransfer?.types.includes("Files") ?? false;
+/**
+ * Whether files are over the page. The browser itself puts those over a file field into the field.
+ * @param {DragEvent} event
+ */
+const hasFiles = ({ dataTransfer, target }) =>
+  !(target instanceof HTMLInputElement) && (dataTransfer?.types.includes("Files") ?? false);
 
 /**
  * @param {HTMLElement} box

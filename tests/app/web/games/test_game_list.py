@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import re
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -14,9 +15,13 @@ from sqlalchemy import event, select
 from app.data.database import announce, writing
 from app.data.extensions import db
 from app.data.models.server import Replica
+from app.data.models.upload import Upload
 from app.fleet.servers import add_server
-from app.topics.names import partner_topic
+from app.topics.names import game_topic, partner_topic
+from app.uploads.resumable.current_uploads import current_uploads
+from app.uploads.resumable.stopped_uploads import stops_at
 from app.web.frame.static_files import bundle
+from app.web.games.upload_lines import next_stop, upload_line
 from tests.app.web import scenes
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
 from tests.app.web.reading import plain
@@ -215,7 +220,7 @@ def test_the_first_paint_of_200_games_is_light(owner: Visitor, cast: Cast) -> No
 def test_uploads_are_listed_under_their_game_and_apart_without_one(
     owner: Visitor, viewer: Visitor, stranger: Visitor, cast: Cast
 ) -> None:
-    scenes.add_game(cast.starlight.partner_id, "Moth Season", "moth-season")
+    game_id = scenes.add_game(cast.starlight.partner_id, "Moth Season", "moth-season")
     token = {"X-CSRFToken": owner.token()}
     ids: list[str] = []
     for path in ("/uploads", "/games/moth-season/uploads"):
@@ -235,6 +240,18 @@ def test_uploads_are_listed_under_their_game_and_apart_without_one(
         assert stranger.get(f"/uploads/{upload_id}").status_code == 404
     assert not any(upload_id in stranger.get("/games").text for upload_id in ids)
 
+    # Nothing arrived since, as the rows know it: the words stand without a script.
+    with writing() as session:
+        for upload in session.scalars(select(Upload)):
+            upload.touched_at = datetime(2026, 11, 14, 22, 31, tzinfo=UTC)
+        announce(partner_topic(cast.starlight.partner_id), game_topic(game_id))
+    stopped = plain(viewer.get("/games").text)
+    assert "file1.tar.gz Stopped, nothing received since 14 Nov, 22:31 UTC" in stopped
+    assert "file0.tar.gz Nothing received since 14 Nov, 22:31 UTC" in stopped, "all of it may have arrived"
+    page = viewer.get("/games/moth-season").text
+    assert "Stopped, nothing received since 14 Nov, 22:31 UTC" in plain(page)
+    assert re.search(r'data-quiet="120" class="stopped">', page)
+
     # Each change is announced to the list.
     changed = [owner.get("/catalog/parts").headers["ETag"]]
     for upload_id in ids:
@@ -242,3 +259,15 @@ def test_uploads_are_listed_under_their_game_and_apart_without_one(
         changed.append(owner.get("/catalog/parts").headers["ETag"])
     assert len(set(changed)) == 3
     assert "data-upload=" not in owner.get("/games").text
+
+
+def test_a_list_is_rendered_again_when_an_upload_counts_as_stopped(owner: Visitor, cast: Cast) -> None:
+    game_id = scenes.add_game(cast.starlight.partner_id, "Moth Season", "moth-season")
+    body = {"fileName": "tide.tar.gz", "size": 1000}
+    owner.send("POST", "/games/moth-season/uploads", json=body, headers={"X-CSRFToken": owner.token()})
+    [upload] = current_uploads(game_id)
+    line = upload_line(upload)
+    assert line.stops_at == stops_at(upload)
+    assert next_stop([line], None, upload.touched_at) == upload.touched_at
+    assert next_stop([line], None) == line.stops_at
+    assert next_stop([replace(line, stops_at=None)], None) is None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.components.components import component_of_draft
+from app.images.gallery import asset_detail
 from app.images.game_pictures import pictures_of
 from tests.app.fleet.counting import statements
 from tests.app.images.images import picture
@@ -144,26 +145,84 @@ def test_nothing_chosen_or_an_image_of_another_game_changes_nothing(
     assert pictures_of([game_id])[game_id].cover is None
 
 
-def test_a_new_image_is_added_in_the_picker_and_chosen(owner: Visitor, game_id: str, images: dict[str, str]) -> None:
+IN_DIALOG = HTMX | {"X-Dialog": "true"}
+
+
+def test_a_new_image_is_added_in_the_dialog_and_chosen(owner: Visitor, game_id: str, images: dict[str, str]) -> None:
     upload = f"{GAME}/assets?for=cover"
-    assert f'action="{upload}"' in owner.get(f"{PICKER}?for=cover").text
-    answer = send(owner, upload, picture(), "new.png")
+    dialog = owner.get(f"{PICKER}?for=cover", headers=HTMX).text
+    assert f'hx-post="{upload}"' in dialog
+    assert 'hx-trigger="change, submit"' in dialog, "the dialog adds a file when it is chosen"
+    answer = send(owner, upload, picture(), "new.png", headers=IN_DIALOG)
     assert answer.status_code == 303, answer.text
-    picker = owner.get(answer.location).text
+    picker = owner.get(answer.location, headers=HTMX).text
     assert offered(picker)[0] == "new.png*"
     assert "new.png is added and chosen." in plain(picker)
     # The same file under another name is the image that is here.
-    again = owner.get(send(owner, upload, picture(), "copy.png").location).text
+    again = owner.get(send(owner, upload, picture(), "copy.png", headers=IN_DIALOG).location, headers=HTMX).text
     assert offered(again)[0] == "new.png*"
     assert "The same file is already here, as new.png. It is chosen." in plain(again)
-    wrong = send(owner, upload, b"%PDF-1.7", "plan.pdf", headers=HTMX | {"X-Dialog": "true"})
+    wrong = send(owner, upload, b"%PDF-1.7", "plan.pdf", headers=IN_DIALOG)
     assert wrong.status_code == 422
     assert "<html" not in wrong.text, "the refusal stays in the dialog"
-    assert 'hx-trigger="change, submit"' in wrong.text, "the dialog adds a file when it is chosen"
-    assert "Add the image" not in wrong.text
-    assert "Add the image" in picker, "the page works without a script"
     assert "'plan.pdf' is a PDF document" in html.unescape(wrong.text)
     assert "die.png" in wrong.text
+    afresh()
+    assert pictures_of([game_id])[game_id].cover is None, "the button of the dialog stores the choice"
+
+
+def file_names(game_id: str) -> list[str]:
+    """Of the cover and the screenshots."""
+    afresh()
+    shown = pictures_of([game_id])[game_id]
+    pictures = (*filter(None, [shown.cover]), *shown.screenshots)
+    return [asset_detail(game_of(game_id), image.asset_id).tile.file_name for image in pictures]
+
+
+def test_the_page_uses_a_new_image_with_one_button(
+    owner: Visitor, game_id: str, images: dict[str, str], component: str
+) -> None:
+    """Without a script, and where a link to the picker was opened in another tab."""
+    for query, back in (
+        ("for=cover", f"{GAME}/details#pictures"),
+        ("for=screenshots", f"{GAME}/details#pictures"),
+        (f"for=side&component={component}&side=back", f"{GAME}/components#c-{component}"),
+    ):
+        page = one_line(owner.get(f"{PICKER}?{query}").text)
+        [button] = re.findall(r'<button type="submit" class="button primary".*?</button>', page)
+        upload = html.unescape(re.findall(r'formaction="([^"]+)"', button)[0])
+        assert upload == f"{GAME}/assets?{query}"
+        assert 'formenctype="multipart/form-data" formnovalidate' in button
+        assert re.search(r'<input type="file" class="drop" id="new-image" name="file" .*?form="picker"', page)
+        assert "required" not in re.findall(r'<label class="tile choice.*?</label>', page)[0], "a file is enough"
+        more = {"asset": images["die.png"]} if query == "for=screenshots" else {}
+        answer = owner.post(upload, more | {"file": (io.BytesIO(picture()), "new.png")})
+        assert (answer.status_code, answer.location) == (303, back), answer.text
+        # The same button stores a choice without a new image, and answers on the page if there is none.
+        stored = owner.post(upload, {"asset": images["token.png"], "file": (io.BytesIO(b""), "")})
+        assert (stored.status_code, stored.location) == (303, back), stored.text
+        none = owner.post(upload, {"file": (io.BytesIO(b""), "")})
+        assert none.status_code == 422
+        assert "<html" in none.text
+        assert errors(none)[1:] == ["Choose an image, or add a new one."]
+        wrong = owner.post(upload, more | {"file": (io.BytesIO(b"%PDF-1.7"), "plan.pdf")})
+        assert wrong.status_code == 422
+        assert "'plan.pdf' is a PDF document" in html.unescape(wrong.text)
+        assert ("die.png*" in offered(wrong.text)) == bool(more), "what was chosen stays chosen"
+    assert file_names(game_id) == ["token.png", "new.png", "die.png", "token.png"]
+
+
+def test_in_a_game_without_images_the_file_comes_first(owner: Visitor, game_id: str) -> None:
+    for headers in ({}, HTMX):
+        page = owner.get(f"{PICKER}?for=cover", headers=headers).text
+        assert 'class="drop first"' in page
+        assert "Search file name" not in page
+        assert 'id="choices"' not in page
+    none = owner.post(f"{PICKER}?for=cover", headers=IN_DIALOG)
+    assert none.status_code == 422
+    assert "<html" not in none.text
+    assert errors(none)[1:] == ["Choose an image, or add a new one."]
+    assert 'id="picker-search"' in owner.get(f"{PICKER}?for=cover&q=x").text
 
 
 def test_after_a_choice_the_page_is_the_one_before(owner: Visitor, images: dict[str, str]) -> None:

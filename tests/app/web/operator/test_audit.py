@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.accounts.audit_history import PAGE_SIZE as ON_A_PAGE
+from app.accounts.audit.audit_history import PAGE_SIZE as ON_A_PAGE
 from app.accounts.audit_log import record
 from app.catalog.games import register_game
 from app.data.database import writing

@@ -174,13 +174,30 @@ def test_the_commands_are_in_the_order_in_which_they_are_run(operator: Visitor, 
     labels = re.findall(r'<pre tabindex="0" role="region" aria-label="([^"]+)"', page)
     assert labels == [
         "Commands that build and copy the wheel",
+        "Commands that run the agent without systemd",
         "Commands that install the agent",
         "The command with the token",
         "Command that shows the agent’s log",
-        "Commands that run the agent without systemd",
     ]
     assert [heading[0] for heading in re.findall(r"<h2[^>]*>(\d\. .*?)</h2>", page)] == ["1", "2", "3", "4"]
     assert page.count('class="button small copy') == len(labels), "each of them can be copied"
+    before_step_3 = page[page.index("2. Install the agent") : page.index("3. Store the token")]
+    assert "Instead of steps 2 and 3: try it without root and systemd" in before_step_3
+
+
+def test_after_the_first_report_nothing_is_advised_against_its_absence(
+    app: Flask, operator: Visitor, cast: Cast
+) -> None:
+    page = add(operator, "srv-04")
+    parts = html.unescape(re.findall(r'"([^"]+/first-report/parts[^"]*)"', page)[0])
+    advice = "If no report arrives, the agent’s log has the reason:"
+    waiting = operator.get(parts).text
+    assert ("No report yet." in waiting, advice in waiting, advice in page) == (True, True, True)
+    FleetAgent(app.test_client(), token_in(page)).report(agentVersion="1.4.2")
+    reported = operator.get(parts).text
+    assert "srv-04 reports. Its agent has version 1.4.2." in plain(reported)
+    assert advice not in reported
+    assert "journalctl" not in reported
 
 
 # --- rolling

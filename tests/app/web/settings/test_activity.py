@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import event, select
 
-from app.accounts import audit_history
 from app.accounts.actors import Actor
-from app.accounts.audit_history import PAGE_SIZE as PAGE_LENGTH
+from app.accounts.audit import audit_history
+from app.accounts.audit.audit_history import PAGE_SIZE as PAGE_LENGTH
+from app.accounts.audit.audit_history import HistoryEntry
 from app.accounts.audit_log import record
+from app.catalog.releasing import make_release
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Game
 from app.data.models.partner import Partner
-from app.web.settings.audit_words import action_words, details
+from app.web.audit.audit_words import action_words, details
 from tests.app.web import scenes
 from tests.app.web.conftest import HTMX, Visitor
 from tests.app.web.reading import one_line, plain
@@ -139,6 +141,40 @@ def test_search_person_days_and_order_are_in_the_address(owner: Visitor, cast: C
     assert "No entries match “sorcery” and “To 2026-11-01”. Clear the filters" in nothing
 
 
+def test_a_time_that_ends_now_is_in_the_address_unless_days_are(owner: Visitor, cast: Cast) -> None:
+    hours = (1, 30, 24 * 8, 24 * 31)
+    with writing() as session:
+        for ago in reversed(hours):
+            record(session, MIRA, "key.created", f"{ago} hours ago", partner_id=cast.starlight.partner_id)
+            session.flush()
+            entry = session.scalars(select(AuditEntry).where(AuditEntry.subject == f"{ago} hours ago")).one()
+            entry.at = datetime.now(UTC) - timedelta(hours=ago)
+    for last, shown in (("24h", 1), ("7d", 2), ("30d", 3), ("", 4), ("1y", 4)):
+        page = owner.get(f"{PAGE}?q=hours&kind=keys&last={last}").text
+        assert what(page) == [f"Created a key {ago} hours ago" for ago in hours[:shown]], last
+    page = owner.get(f"{PAGE}?kind=keys&last=7d").text
+    assert f'<a href="{PAGE}?kind=keys&amp;last=7d" aria-current="true">Last 7 days</a>' in page
+    assert f'href="{PAGE}?kind=keys">Last 7 days<span class="vh">, remove' in page
+    assert f'<a href="{PAGE}?kind=keys&amp;last=24h">Last 24 hours</a>' in page
+    # Days replace the period, and a period the days.
+    page = owner.get(f"{PAGE}?q=hours&kind=keys&last=24h&from=2026-01-01").text
+    assert what(page)[-1] == "Created a key 744 hours ago"
+    assert f'<a href="{PAGE}?kind=keys&amp;last=24h&amp;q=hours">Last 24 hours</a>' in page
+    assert 'name="last"' not in page
+
+
+def test_releases_and_rollbacks_are_kinds(owner: Visitor, cast: Cast) -> None:
+    builds = [scenes.Sent(released=None), scenes.Sent(released=None)]
+    game_id = scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", builds)
+    for number in (2, 1):
+        make_release(db.session.get_one(Game, game_id), number, MIRA)
+    back, out = "Rolled back to Low Tide, build 1 Build 2 was live before", "Released Low Tide, build 2"
+    for page in (PAGE, "/games/low-tide/activity"):
+        assert what(owner.get(f"{page}?kind=releases").text) == [back, out]
+        assert what(owner.get(f"{page}?kind=rollbacks").text) == [back]
+        assert what(owner.get(f"{page}?kind=builds&q=rolled+back").text) == [back]
+
+
 def test_a_search_that_did_not_reach_the_end_says_so(
     owner: Visitor, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,7 +224,8 @@ def test_a_viewer_sees_it_too(viewer: Visitor) -> None:
     ],
 )
 def test_the_second_line_says_what_else_is_worth_knowing(action: str, details_: dict[str, Any], said: str) -> None:
-    assert details(AuditEntry(action=action, details=details_)).replace("\u00a0", " ") == said
+    entry = AuditEntry(id=1, at=datetime.now(UTC), actor="Mira", action=action, subject="x", details=details_)
+    assert details(HistoryEntry.of(entry, None)).replace("\u00a0", " ") == said
 
 
 def test_an_action_without_words_of_its_own_can_still_be_read() -> None:

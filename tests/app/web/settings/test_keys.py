@@ -86,7 +86,9 @@ def test_a_key_says_when_it_was_last_used(owner: Visitor, key: ApiKey) -> None:
             key.last_used_at = now() - used if used else None
             key.created_at = now() - age
         row = re.search(
-            rf'<tr role="row">(?:(?!</tr>).)*{re.escape(key.hint)}.*?</tr>', owner.get(PAGE).text, re.DOTALL
+            rf'<tr role="row" id="{key.id}">(?:(?!</tr>).)*{re.escape(key.hint)}.*?</tr>',
+            owner.get(PAGE).text,
+            re.DOTALL,
         )
         assert row
         assert re.search(words, row[0])

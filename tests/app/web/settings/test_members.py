@@ -135,8 +135,17 @@ def test_what_each_role_can_do_is_said(owner: Visitor) -> None:
         "No",
     ]
     assert row(page, '<strong>Viewer</strong></th><td role="cell"><span').split() == ["Viewer", "Yes", "No", "No", "No"]
-    hint = "Developers send and release builds; viewers only look."
-    assert f'<p class="hint" id="role-hint">{hint}</p>' in one_line(page), "at the choice, not only in the table below"
+    form = page[page.index('id="invite"') : page.index('id="who"')]
+    assert 'aria-describedby="role-hint"' in form, "at the choice, not only in the table below"
+    hint = re.search(r'<ul class="hint" id="role-hint">(.*?)</ul>', form, re.DOTALL)
+    assert hint
+    assert [line.strip() for line in re.findall("<li>(.*?)</li>", one_line(hint[1]))] == [
+        "<strong>Owner</strong>: everything, with keys and members.",
+        "<strong>Developer</strong>: sends builds and images, releases and rolls back.",
+        "<strong>Viewer</strong>: sees games and servers, and changes nothing.",
+        '<strong>Only uploading</strong>: an <a href="/settings/keys">API key</a> with the scope <code>upload</code> '
+        "alone. Its builds go live only in games that release when ready.",
+    ]
 
 
 def test_inviting_shows_a_link_once_that_leads_to_an_account(owner: Visitor, visitor: Visitor, cast: Cast) -> None:

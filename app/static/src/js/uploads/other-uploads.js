@@ -10,7 +10,6 @@ import { read, UploadRefusal } from "./upload-api.js";
 import { uploads } from "./upload-queue.js";
 
 const INTERVAL = 5000; // milliseconds between two looks
-const QUIET = 120_000; // milliseconds without a part, after which an upload counts as stopped
 
 /** @typedef {import("./upload-api.js").UploadAnswer} UploadAnswer */
 
@@ -41,15 +40,16 @@ function draw() {
  * @param {UploadAnswer} answer
  * @param {number} size
  * @param {number} lifetime  milliseconds that an upload is kept after its last part
+ * @param {number} limit     milliseconds without a part, after which it counts as stopped
  */
-function stateOf({ phase, receivedBytes, expiresAt, check }, size, lifetime) {
+function stateOf({ phase, receivedBytes, expiresAt, check }, size, lifetime, limit) {
   if (phase === "checking") {
     return { words: `${PHASES.checking}, ${counted(check.filesRead, "file")} read`, stopped: false };
   }
   if (phase !== "uploading" || receivedBytes === null || !expiresAt) return null;
   if (receivedBytes >= size) return { words: PHASES.uploaded, stopped: false };
   const quiet = serverNow().getTime() - (Date.parse(expiresAt) - lifetime);
-  const [sent, stopped] = [sizeOf(receivedBytes, size), quiet > QUIET];
+  const [sent, stopped] = [sizeOf(receivedBytes, size), quiet > limit];
   const words = stopped
     ? `${PHASES.stopped} at ${sent}, nothing received for ${counted(Math.floor(quiet / 60_000), "minute")}`
     : `${PHASES.uploading} ${Math.floor((receivedBytes * 100) / size)}\u00a0% · ${sent}`;
@@ -58,9 +58,9 @@ function stateOf({ phase, receivedBytes, expiresAt, check }, size, lifetime) {
 
 /** @param {HTMLElement} row */
 async function look(row) {
-  const { upload = "", to = "", size = "", lifetime = "" } = row.dataset;
+  const { upload = "", to = "", size = "", lifetime = "", quiet = "" } = row.dataset;
   try {
-    const found = stateOf(await read(to), Number(size), Number(lifetime) * 1000);
+    const found = stateOf(await read(to), Number(size), Number(lifetime) * 1000, Number(quiet) * 1000);
     if (found) known.set(upload, found);
     draw();
   } catch (error) {

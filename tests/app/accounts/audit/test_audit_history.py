@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.accounts import audit_history
 from app.accounts.actors import Actor
-from app.accounts.audit_history import PAGE_SIZE, HistoryFilter, HistoryPage, history
+from app.accounts.audit import audit_history
+from app.accounts.audit.audit_history import PAGE_SIZE, HistoryFilter, HistoryPage, history
 from app.accounts.audit_log import record
 from app.data.database import writing
 from app.data.models.audit_record import AuditEntry

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
-from app.data.models.audit_record import AuditEntry
+from app.accounts.audit.audit_history import HistoryEntry
+from app.accounts.audit.rollbacks import RELEASED, ROLLED_BACK
 from app.web.frame.formats import NO_BREAK_SPACE, Moment, counted, format_limit, format_size
 from app.web.lists.list_address import ListAddress
 
@@ -26,7 +28,8 @@ ACTION_WORDS = {
     "build.ready": "Sent",
     "build.refused": "Rejected",
     "build.refusals_dismissed": "Dismissed rejected archives of",
-    "build.released": "Released",
+    RELEASED: "Released",
+    ROLLED_BACK: "Rolled back to",
     "build.noted": "Changed the note of",
     "build.deleted": "Deleted",
     "upload.cancelled": "Cancelled an upload of",
@@ -68,9 +71,11 @@ def action_words(action: str) -> str:
     return ACTION_WORDS.get(action) or action.replace(".", " ").replace("_", " ").capitalize()
 
 
-def details(entry: AuditEntry) -> str:
+def details(entry: HistoryEntry) -> str:
     """The second line of an entry, or ""."""
-    known: dict[str, Any] = entry.details or {}
+    known = entry.details
+    if entry.replaced is not None:
+        return f"Build {entry.replaced} was live before"
     if entry.action == "build.refused":
         return str(known.get("reason") or "")
     if entry.action == "build.refusals_dismissed":
@@ -93,7 +98,8 @@ def details(entry: AuditEntry) -> str:
 
 @dataclass(frozen=True)
 class AuditLine:
-    """One row of the log. `who_url`: the log with only the actions of this person or key."""
+    """One row of the log. `who_url`: the log with only the actions of this person or key. `subject_url`: the page of
+    the subject, or ""."""
 
     id: int
     at: Moment
@@ -102,19 +108,22 @@ class AuditLine:
     address: str
     what: str
     subject: str
+    subject_url: str
     details: str
 
     @classmethod
-    def of(cls, entry: AuditEntry, log: ListAddress, **more: str) -> Self:
-        """`log`: the log that the row is in. `more`: the fields that a subclass adds."""
+    def of(cls, entry: HistoryEntry, log: ListAddress, links: Mapping[int, str], **more: str) -> Self:
+        """`log`: the log that the row is in. `links`: id of an entry → the page of its subject. `more`: the fields that
+        a subclass adds."""
         return cls(
             id=entry.id,
             at=Moment(entry.at),
             who=entry.actor,
             who_url=log.first_page(who=entry.actor).url(),
-            address=entry.address or "",
+            address=entry.address,
             what=action_words(entry.action),
             subject="" if entry.subject == entry.actor else entry.subject,
+            subject_url=links.get(entry.id, ""),
             details=details(entry),
             **more,
         )

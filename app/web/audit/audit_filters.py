@@ -7,21 +7,34 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from app.accounts.audit_history import HistoryFilter, HistoryPage
+from app.accounts.audit.audit_history import HistoryFilter, HistoryPage
+from app.accounts.audit.rollbacks import RELEASED, ROLLED_BACK
+from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.partner import Partner
 from app.web.lists.list_address import ActiveFilter, ListAddress, quoted, requested_list
 
 # Key in the address -> (label, prefix of the actions).
 KindFilters = Mapping[str, tuple[str, str]]
+# Of every log with builds.
+RELEASE_KINDS: KindFilters = {"releases": ("Releases", RELEASED), "rollbacks": ("Rollbacks", ROLLED_BACK)}
+# Times that end now: key in the address -> (label, length).
+PERIODS = {
+    "24h": ("Last 24 hours", timedelta(hours=24)),
+    "7d": ("Last 7 days", timedelta(days=7)),
+    "30d": ("Last 30 days", timedelta(days=30)),
+}
+_PERIOD_LABELS = {key: label for key, (label, _) in PERIODS.items()}
+_DAYS = ("from", "to")
 AUDIT_SORTS = {"-at": "Newest first", "at": "Oldest first"}
 
 
 def requested_log(path: str, kinds: KindFilters, *names: str) -> ListAddress:
     """The log in the address of this request. `names`: its parameters beside those that all logs have. Days that do not
-    exist count as none."""
-    address = requested_list(path, *names, "who", "from", "to", "after", orders=AUDIT_SORTS, kind=kinds)
-    return address.with_values(**{name: None for name in ("from", "to") if _day(address.value(name)) is None})
+    exist count as none, and with days there is no period: the log shows one time."""
+    address = requested_list(path, *names, "who", *_DAYS, "after", orders=AUDIT_SORTS, kind=kinds, last=PERIODS)
+    address = address.with_values(**{name: None for name in _DAYS if _day(address.value(name)) is None})
+    return address.with_values(last=None) if any(address.value(name) for name in _DAYS) else address
 
 
 def history_filter(
@@ -35,7 +48,7 @@ def history_filter(
         action=kinds[value("kind")][1],
         text=value("q"),
         actor=value("who"),
-        since=_day(value("from")),
+        since=_day(value("from")) or _ago(value("last")),
         until=_day(value("to"), days=1),
         oldest_first=value("sort") == "at",
         after=value("after"),
@@ -49,6 +62,7 @@ def log_context(address: ListAddress, kinds: KindFilters, found: HistoryPage, **
         "address": address,
         "filters": _active_filters(address, labels, chosen),
         "segments": address.links("kind", labels),
+        "periods": address.with_values(**dict.fromkeys(_DAYS)).links("last", _PERIOD_LABELS),
         "heads": address.heads(AUDIT_SORTS),
         "sorts": AUDIT_SORTS,
         "links": address.page_links(found.next_cursor),
@@ -61,10 +75,16 @@ def _active_filters(address: ListAddress, labels: Mapping[str, str], chosen: Map
     return address.active_filters(
         q=quoted(value("q")),
         kind=labels[value("kind")] if value("kind") else "",
+        last=_PERIOD_LABELS[value("last")] if value("last") else "",
         who=f"by {quoted(value('who'))}" if value("who") else "",
         **{"from": f"From {value('from')}" if value("from") else "", "to": f"To {value('to')}" if value("to") else ""},
         **chosen,
     )
+
+
+def _ago(period: str) -> datetime | None:
+    """When a period began that ends now. None without one."""
+    return now() - PERIODS[period][1] if period else None
 
 
 def _day(text: str, days: int = 0) -> datetime | None:

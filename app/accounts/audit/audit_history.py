@@ -1,0 +1,160 @@
+"""Reading the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from sqlalchemy import Select, case, select
+
+from app.accounts.audit.rollbacks import RELEASED, ROLLED_BACK, read_action, replaced_build, subject_before
+from app.data.cursors import number_position
+from app.data.extensions import db
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Game
+from app.data.models.partner import Partner
+from app.data.text_search import contains
+
+PAGE_SIZE = 50
+# Entries that one page of a search looks at. The log only grows, so that a search of all of it has no upper limit.
+MAX_SEARCHED = 10_000
+
+
+@dataclass(frozen=True)
+class HistoryFilter:
+    """`partner`, `game`: of one of them, or (with neither) all, for operators. `action`: a prefix such as "key.";
+    RELEASED includes rollbacks, and ROLLED_BACK is only these. `text`: in actor, address, or the words for the action
+    and its subject. `actor`: exactly. `since`, `until`: from the first moment to before the last. `after`: the cursor
+    of the previous page."""
+
+    partner: Partner | None = None
+    game: Game | None = None
+    action: str = ""
+    text: str = ""
+    actor: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    oldest_first: bool = False
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One entry. `action`: as recorded, but ROLLED_BACK for a release of an older build than the live one. `replaced`:
+    the number of the build that was live before a release, or None."""
+
+    id: int
+    at: datetime
+    actor: str
+    address: str
+    action: str
+    subject: str
+    details: Mapping[str, Any]
+    partner_id: str | None
+    game_id: str | None
+    replaced: int | None = None
+
+    @classmethod
+    def of(cls, row: AuditEntry, before: str | None) -> Self:
+        """`before`: what `subject_before()` found."""
+        replaced = replaced_build(row.details, before) if row.action == RELEASED else None
+        return cls(
+            id=row.id,
+            at=row.at,
+            actor=row.actor,
+            address=row.address or "",
+            action=read_action(row.action, row.subject, replaced),
+            subject=row.subject,
+            details=row.details or {},
+            partner_id=row.partner_id,
+            game_id=row.game_id,
+            replaced=replaced,
+        )
+
+
+@dataclass(frozen=True)
+class HistoryPage:
+    """`next_cursor`: where the next page begins, or None at the end. `searched`: how many entries were looked at, if a
+    search ended before the end of the log, else 0."""
+
+    entries: Sequence[HistoryEntry]
+    next_cursor: str | None
+    searched: int = 0
+
+
+def history(wanted: HistoryFilter, words: Callable[[str], str] = str) -> HistoryPage:
+    """One page, newest first by default. `words`: what pages call an action. One query, or two for a text, an actor or
+    rollbacks: the database has no index of these, so that a page looks at MAX_SEARCHED entries. Raises InvalidRequest
+    for an unknown cursor."""
+    query = _narrowed(wanted)
+    if wanted.text or wanted.actor or wanted.action == ROLLED_BACK:
+        return _searched(query, wanted, words)
+    found = _entries(query.limit(PAGE_SIZE + 1))
+    entries = found[:PAGE_SIZE]
+    return HistoryPage(entries, str(entries[-1].id) if len(found) > PAGE_SIZE else None)
+
+
+def _entries(query: Select[AuditEntry]) -> list[HistoryEntry]:
+    return [HistoryEntry.of(row, before) for row, before in db.session.execute(query.add_columns(subject_before()))]
+
+
+def _narrowed(wanted: HistoryFilter) -> Select[AuditEntry]:
+    query = select(AuditEntry).order_by(AuditEntry.id if wanted.oldest_first else AuditEntry.id.desc())
+    if wanted.partner is not None:
+        query = query.where(AuditEntry.partner_id == wanted.partner.id)
+    if wanted.game is not None:
+        query = query.where(AuditEntry.game_id == wanted.game.id)
+    if wanted.action:
+        recorded = RELEASED if wanted.action == ROLLED_BACK else wanted.action
+        query = query.where(AuditEntry.action.startswith(recorded, autoescape=True))
+    if wanted.since:
+        query = query.where(AuditEntry.at >= wanted.since)
+    if wanted.until:
+        query = query.where(AuditEntry.at < wanted.until)
+    if wanted.after:
+        position = number_position(wanted.after)
+        query = query.where(AuditEntry.id > position if wanted.oldest_first else AuditEntry.id < position)
+    return query
+
+
+def _searched(query: Select[AuditEntry], wanted: HistoryFilter, words: Callable[[str], str]) -> HistoryPage:
+    columns = (
+        AuditEntry.id,
+        AuditEntry.actor,
+        AuditEntry.address,
+        AuditEntry.action,
+        AuditEntry.subject,
+        case((AuditEntry.action == RELEASED, AuditEntry.details), else_=None),
+        subject_before(),
+    )
+    rows = db.session.execute(query.with_only_columns(*columns).limit(MAX_SEARCHED)).all()
+    matching = [row[0] for row in rows if _matches(*row[1:], wanted=wanted, words=words)]
+    shown = matching[:PAGE_SIZE]
+    by_id = {entry.id: entry for entry in _entries(select(AuditEntry).where(AuditEntry.id.in_(shown)))}
+    entries = [by_id[entry_id] for entry_id in shown]
+    if len(matching) > PAGE_SIZE:
+        return HistoryPage(entries, str(shown[-1]))
+    if len(rows) == MAX_SEARCHED:
+        return HistoryPage(entries, str(rows[-1][0]), MAX_SEARCHED)
+    return HistoryPage(entries, None)
+
+
+def _matches(
+    actor: str,
+    address: str | None,
+    recorded: str,
+    subject: str,
+    release_details: dict[str, Any] | None,
+    before: str | None,
+    *,
+    wanted: HistoryFilter,
+    words: Callable[[str], str],
+) -> bool:
+    if wanted.actor and actor != wanted.actor:
+        return False
+    action = read_action(recorded, subject, replaced_build(release_details, before))
+    if wanted.action == ROLLED_BACK and action != ROLLED_BACK:
+        return False
+    return not wanted.text or contains(wanted.text, (actor, address or "", f"{words(action)} {subject}"))
