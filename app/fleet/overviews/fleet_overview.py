@@ -134,7 +134,7 @@ class FleetOverview:
 
 
 def fleet_overview(wanted: ServerFilter = ALL_SERVERS) -> FleetOverview:
-    """All active servers, and those that are `wanted`. Six queries, and four more while builds are queued. Only for
+    """All active servers, and those that are `wanted`. Five queries, and four more while builds are queued. Only for
     the servers that are shown is the last hour read, which is up to 60 rows for each."""
     servers = _fleet_servers(active_servers())
     servers.sort(key=lambda server: (SERVER_STATES.index(server.state), server.id))
