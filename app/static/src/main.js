@@ -23,7 +23,8 @@ import "./js/frame/command-palette.js";
 import "./js/frame/failed-requests.js";
 import "./js/frame/sign-in-again.js";
 import "./js/forms/unsaved-changes.js";
-import "./js/frame/last-press.js"; // after unsaved-changes.js, which may prevent a request
+// After unsaved-changes.js, which may prevent a request.
+import "./js/frame/last-press.js";
 import "./js/frame/sign-out-broadcast.js";
 
 // Controls that need a script are hidden until there is one.
