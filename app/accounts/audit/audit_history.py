@@ -9,7 +9,14 @@ from typing import Any, Self
 
 from sqlalchemy import Select, case, select
 
-from app.accounts.audit.rollbacks import RELEASED, ROLLED_BACK, read_action, replaced_build, subject_before
+from app.accounts.audit.rollbacks import (
+    RELEASED,
+    ROLLED_BACK,
+    is_incomplete,
+    read_action,
+    replaced_build,
+    subjects_before,
+)
 from app.data.cursors import number_position
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
@@ -58,7 +65,7 @@ class HistoryEntry:
 
     @classmethod
     def of(cls, row: AuditEntry, before: str | None) -> Self:
-        """`before`: what `subject_before()` found."""
+        """`before`: what `subjects_before()` found."""
         replaced = replaced_build(row.details, before) if row.action == RELEASED else None
         return cls(
             id=row.id,
@@ -86,8 +93,8 @@ class HistoryPage:
 
 def history(wanted: HistoryFilter, words: Callable[[str], str] = str) -> HistoryPage:
     """One page, newest first by default. `words`: what pages call an action. One query, or two for a text, an actor or
-    rollbacks: the database has no index of these, so that a page looks at MAX_SEARCHED entries. Raises InvalidRequest
-    for an unknown cursor."""
+    rollbacks: the database has no index of these, so that a page looks at MAX_SEARCHED entries. More for releases that
+    were recorded without the build before them (rollbacks.py). Raises InvalidRequest for an unknown cursor."""
     query = _narrowed(wanted)
     if wanted.text or wanted.actor or wanted.action == ROLLED_BACK:
         return _searched(query, wanted, words)
@@ -97,7 +104,9 @@ def history(wanted: HistoryFilter, words: Callable[[str], str] = str) -> History
 
 
 def _entries(query: Select[AuditEntry]) -> list[HistoryEntry]:
-    return [HistoryEntry.of(row, before) for row, before in db.session.execute(query.add_columns(subject_before()))]
+    rows = db.session.scalars(query).all()
+    before = subjects_before([row.id for row in rows if is_incomplete(row.action, row.details)])
+    return [HistoryEntry.of(row, before.get(row.id)) for row in rows]
 
 
 def _narrowed(wanted: HistoryFilter) -> Select[AuditEntry]:
@@ -127,10 +136,10 @@ def _searched(query: Select[AuditEntry], wanted: HistoryFilter, words: Callable[
         AuditEntry.action,
         AuditEntry.subject,
         case((AuditEntry.action == RELEASED, AuditEntry.details), else_=None),
-        subject_before(),
     )
     rows = db.session.execute(query.with_only_columns(*columns).limit(MAX_SEARCHED)).all()
-    matching = [row[0] for row in rows if _matches(*row[1:], wanted=wanted, words=words)]
+    before = subjects_before([row[0] for row in rows if is_incomplete(row[3], row[5])])
+    matching = [row[0] for row in rows if _matches(*row[1:], before=before.get(row[0]), wanted=wanted, words=words)]
     shown = matching[:PAGE_SIZE]
     by_id = {entry.id: entry for entry in _entries(select(AuditEntry).where(AuditEntry.id.in_(shown)))}
     entries = [by_id[entry_id] for entry_id in shown]
@@ -147,8 +156,8 @@ def _matches(
     recorded: str,
     subject: str,
     release_details: dict[str, Any] | None,
-    before: str | None,
     *,
+    before: str | None,
     wanted: HistoryFilter,
     words: Callable[[str], str],
 ) -> bool:
