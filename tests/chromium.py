@@ -23,9 +23,10 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
     # Each window starts pages for the address bar's drop-down in separate processes, which take three times as long as
-    # a test's own page. Only the last such list counts, so it repeats Playwright's entries that matter here.
-    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,HttpsUpgrades,MediaRouter,"
-    "OptimizationHints,PaintHolding",
+    # a test's own page. A spare renderer process waits for another page; few tests open one. Only the last such list
+    # counts, so it repeats Playwright's entries that matter here.
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,SpareRendererForSitePerProcess,"
+    "HttpsUpgrades,MediaRouter,OptimizationHints,PaintHolding",
 ]
 
 

@@ -38,7 +38,7 @@ from app.accounts.password_hashing import hash_password
 from app.config.settings import Settings, load_settings
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models.partner import Member, Partner
+from app.data.models.partner import Member
 from app.fleet.servers import add_server
 from app.limits import thread_budgets
 from app.storage.bucket import Bucket
@@ -54,6 +54,7 @@ ROOT = Path(__file__).parent.parent
 PASSWORD = "correct horse battery"
 CAST = Actor("the cast")
 _numbers = itertools.count(1)
+TableRows = tuple[sqlalchemy.Table, list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="session")
@@ -162,6 +163,12 @@ class ReusedDatabase:
             f"CREATE DATABASE {name} TEMPLATE {self._template}",
         )
 
+    def fill(self, rows: list[TableRows]) -> None:
+        """Insert rows, parents first."""
+        with self._engine.connect() as connection:
+            for table, values in rows:
+                connection.execute(table.insert(), values)
+
     def empty(self) -> None:
         """End other connections and delete all rows. If that fails (a test changed a table), create the database
         again."""
@@ -193,11 +200,11 @@ def run_sql(url: URL, *statements: str) -> None:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A migrated database of each kind: empty, or on SQLite with the cast if the test has one."""
+    """A migrated database of each kind: empty, or with the cast if the test has one."""
+    has_cast = "cast" in request.fixturenames
     if request.param == "sqlite":
         (tmp_path / "instance").mkdir()
         target = tmp_path / "instance" / "slipway.db"
-        has_cast = "cast" in request.fixturenames
         shutil.copy(
             request.getfixturevalue("rehearsal").database if has_cast else request.getfixturevalue("empty_sqlite"),
             target,
@@ -205,6 +212,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{target}"
         return
     database: ReusedDatabase = request.getfixturevalue("reused_postgres")
+    if has_cast:
+        database.fill(request.getfixturevalue("rehearsal").rows)
     yield database.url.render_as_string(hide_password=False)
     database.empty()
 
@@ -278,14 +287,8 @@ class Cast:
 
 @pytest.fixture
 def cast(app: Flask, rehearsal: Rehearsal) -> Cast:
-    """Two partners, an operator, three servers. A copied SQLite database contains them already. Otherwise their rows
-    are inserted: the domain calls, a dozen transactions, take a third of a short test's time."""
-    is_there = db.session.get(Partner, rehearsal.cast.starlight.partner_id) is not None
-    db.session.rollback()
-    if not is_there:
-        with writing() as session:
-            for table, rows in rehearsal.rows:
-                session.execute(table.insert(), rows)
+    """Two partners, an operator, three servers. `database_url` contains them already: the domain calls, a dozen
+    transactions, would take most of a short test's time."""
     return rehearsal.cast
 
 
@@ -295,7 +298,7 @@ class Rehearsal:
 
     cast: Cast
     database: Path
-    rows: list[tuple[sqlalchemy.Table, list[dict[str, Any]]]]
+    rows: list[TableRows]
 
 
 @pytest.fixture(scope="session")
@@ -309,7 +312,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, storage: StorageAccess, 
     return found
 
 
-def _rows() -> list[tuple[sqlalchemy.Table, list[dict[str, Any]]]]:
+def _rows() -> list[TableRows]:
     """All rows, parents first, without autoincrement columns."""
     found = []
     for table in db.metadata.sorted_tables:
