@@ -14,12 +14,13 @@ TABLE = ROOT / "docs" / "dashboard.md"
 _ROW = re.compile(r"^\| (?P<job>[^|]+) \| (?P<start>[^|]+) \| (?P<clicks>\d+) \| (?P<fields>\d+) \|$", re.MULTILINE)
 
 # Pressing Enter counts as a click. Checkboxes and radio buttons are clicks, not fields. Playwright chooses options
-# and files, and drops files, by events of its own.
+# and files, and drops files, by events of its own. A press that hits another element than the test meant, because the
+# page just moved, is stopped by Playwright at the window and repeated: it does not reach the document.
 _LISTEN = """(() => {
     if (window.listensToEffort) return;
     window.listensToEffort = true;
     const report = (kind, name = "") => window.reportEffort(kind, name);
-    addEventListener("pointerdown", (event) => {
+    document.addEventListener("pointerdown", (event) => {
         if (!event.isTrusted || event.button !== 0) return;
         report("click");
         if (scrollY > 0) report("scrolled", event.target.textContent.trim());
