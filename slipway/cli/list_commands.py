@@ -10,7 +10,7 @@ from slipway.cli.command_context import CommandContext, with_context
 from slipway.cli.game_arguments import with_game
 from slipway.cli.output import OutputTable
 from slipway.client.sizes import format_part, format_size
-from slipway.client.upload_phases import PHASE_WORDS
+from slipway.client.upload_phases import PHASE_WORDS, STOPPED
 
 _limit_option = click.option(
     "--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="How many, newest first."
@@ -112,4 +112,6 @@ def _upload_line(upload: dict[str, Any]) -> str:
         return f"{name}: {word}, {format_part(upload['check']['bytesRead'], upload['size'])}."
     received, size = upload["receivedBytes"], upload["size"]
     there = f"an unknown part of {format_size(size)}" if received is None else format_part(received, size)
+    if silent_since := upload.get("silentSince"):  # portals of earlier versions do not say it
+        word = f"{STOPPED}, nothing received since {silent_since}"
     return f"{name}: {word}, {there}, kept until {upload['expiresAt']}."

@@ -9,6 +9,7 @@ from app.api.partners import upload_schemas as schemas
 from app.api.pipeline import Result
 from app.data.models.base import now
 from app.uploads.resumable import part_urls, uploads
+from app.uploads.resumable.stopped_uploads import silent_since
 from app.uploads.resumable.uploads import UploadState
 
 # For responses with presigned addresses: anybody that has one can use it until it expires.
@@ -57,6 +58,7 @@ def _row(state: UploadState, slug: str | None) -> dict[str, Any]:
         "parts_count": state.layout.count,
         "phase": upload.state,
         "received_bytes": state.received_bytes,
+        "silent_since": silent_since(upload),
         "checksum": f"sha256:{upload.announced_sha256}" if upload.announced_sha256 else None,
         "note": upload.note,
         "version_label": upload.version_label,

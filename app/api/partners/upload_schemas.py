@@ -112,9 +112,9 @@ class CheckProgress(Shape):
 
 class UploadRow(Shape):
     """`game` is the slug of the upload's game, null while it has none. `receivedBytes` is null when storage did not
-    report it. `error` and `reason` explain a failed upload. `build` is the number of the build that a done upload
-    became, and `released` whether that build went live. `base` is the build that an update file needs, null for an
-    archive."""
+    report it. `silentSince`: since when nothing was received, if the upload counts as stopped. `error` and `reason`
+    explain a failed upload. `build` is the number of the build that a done upload became, and `released` whether that
+    build went live. `base` is the build that an update file needs, null for an archive."""
 
     id: str
     game: str | None
@@ -124,6 +124,7 @@ class UploadRow(Shape):
     parts_count: int
     phase: Phase
     received_bytes: int | None
+    silent_since: Moment | None
     checksum: Sha256 | None
     note: str | None
     version_label: str | None

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.config.settings import settings
-from app.data.models.base import now
 from app.data.models.upload import Upload
-from app.uploads.resumable.stopped_uploads import STOPPED_AFTER, stops_at
+from app.uploads.resumable.stopped_uploads import STOPPED_AFTER, silent_since, stops_at
 from app.web.frame.formats import Moment, Phrase, format_size
 from slipway.client.upload_phases import PHASE_WORDS, STOPPED
 
@@ -36,27 +35,26 @@ class UploadLine:
 
 
 def upload_line(upload: Upload) -> UploadLine:
-    ends = stops_at(upload) if upload.state == "uploading" else None
-    is_quiet = ends is not None and ends <= now()
+    silent = silent_since(upload)
     return UploadLine(
         id=upload.id,
         url=f"/uploads/{upload.id}",
         name=upload.shown_name if upload.file_name else "An archive",
-        state=_quiet_words(upload) if is_quiet else (PHASE_WORDS[upload.state],),
-        stopped=is_quiet and upload.game_id is not None,
+        state=_silent_words(upload, silent) if silent else (PHASE_WORDS[upload.state],),
+        stopped=silent is not None and upload.game_id is not None,
         size=upload.size,
         size_words=format_size(upload.size),
         sent_by=upload.sent_by,
         started=Moment(upload.created_at),
         lifetime=int(settings().upload_lifetime.total_seconds()),
         stopped_after=int(STOPPED_AFTER.total_seconds()),
-        stops_at=None if is_quiet else ends,
+        stops_at=stops_at(upload) if upload.state == "uploading" and silent is None else None,
     )
 
 
-def _quiet_words(upload: Upload) -> Phrase:
+def _silent_words(upload: Upload, silent_since: datetime) -> Phrase:
     """Without a game, all of it may have arrived."""
-    since = Moment(upload.touched_at, "since")
+    since = Moment(silent_since, "since")
     if upload.game_id is None:
         return ("Nothing received since ", since)
     return (f"{STOPPED}, nothing received since ", since)

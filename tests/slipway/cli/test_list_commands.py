@@ -26,6 +26,10 @@ UPLOAD = {
             {"phase": "uploading", "receivedBytes": None},
             "Uploading, an unknown part of 2.0 GiB, kept until 2026-12-06T12:00:00Z.",
         ),
+        (
+            {"phase": "uploading", "silentSince": "2026-11-29T11:30:00Z"},
+            "Stopped, nothing received since 2026-11-29T11:30:00Z, 1.0 of 2.0 GiB, kept until 2026-12-06T12:00:00Z.",
+        ),
         ({"phase": "checking"}, "Checking, 0.5 of 2.0 GiB."),
         ({"phase": "failed"}, "Rejected. It has no launcher."),
     ],

@@ -43,6 +43,7 @@ def test_the_answer_says_all_that_sending_needs(sender: Sender) -> None:
         "partsCount": "int",
         "phase": "str",
         "receivedBytes": "int",
+        "silentSince": "null",
         "checksum": "str",
         "note": "str",
         "versionLabel": "str",

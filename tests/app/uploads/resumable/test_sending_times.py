@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flask import Flask
 from sqlalchemy import select
@@ -41,10 +41,13 @@ def test_the_sweep_reads_when_the_last_part_arrived(app: Flask, sender: Sender) 
     known = upload_row(upload["id"])
     before = announced(known)
     assert stops_at(known) < now() - timedelta(minutes=25), "no part has arrived"
+    silent_since = datetime.fromisoformat(sender.state(upload["id"])["silentSince"])
+    assert silent_since == known.touched_at.replace(microsecond=0)
     put_parts(upload, ARCHIVE)
     sweep()
     known = upload_row(upload["id"])
     assert stops_at(known) > now()
+    assert sender.state(upload["id"])["silentSince"] is None
     assert announced(known) == before + 1, "pages show that it goes on"
     last, known = known.touched_at, upload_row(upload["id"])
     sweep()
