@@ -103,8 +103,9 @@ class ScopedKey(Protocol):
 def require_scope(key: ScopedKey, scope: str) -> None:
     """Raises Forbidden if the key lacks this scope."""
     if scope not in key.scopes:
+        noun = "scope" if len(key.scopes) == 1 else "scopes"
         raise Forbidden(
-            f"The key {key.hint} has the scopes {', '.join(key.scopes)}; this call needs '{scope}'. "
+            f"The key {key.hint} has the {noun} {', '.join(key.scopes)}; this call needs '{scope}'. "
             "Create a key with that scope."
         )
 

@@ -77,12 +77,14 @@ def sign_in_of(token: str) -> SignIn | None:
 
 
 def record_seen(sign_in: SignIn) -> None:
-    """Record when the member was last here, to a few minutes."""
+    """Record when the member was last here, to a few minutes. The sign-in and its member stay readable without a
+    connection, as if nothing had been written."""
     if now() - sign_in.last_seen_at > RECORD_SEEN_EVERY:
         sign_in_id, member_id = sign_in.id, sign_in.member_id
         with writing() as session:
             session.execute(update(SignIn).where(SignIn.id == sign_in_id).values(last_seen_at=now()))
             session.execute(update(Member).where(Member.id == member_id).values(last_seen_at=now()))
+            session.refresh(sign_in)  # with its member, in one query
 
 
 def sign_ins_of(member: Member) -> Sequence[SignIn]:

@@ -17,7 +17,7 @@ from app.web.lists.list_address import ActiveFilter, ListAddress, quoted, reques
 # Key in the address -> (label, prefix of the actions).
 KindFilters = Mapping[str, tuple[str, str]]
 # Of every log with builds.
-RELEASE_KINDS: KindFilters = {"releases": ("Releases", RELEASED), "rollbacks": ("Rollbacks", ROLLED_BACK)}
+RELEASE_KINDS: KindFilters = {"releases": ("Releases", RELEASED), "rollbacks": ("Only rollbacks", ROLLED_BACK)}
 # Times that end now: key in the address -> (label, length).
 PERIODS = {
     "24h": ("Last 24 hours", timedelta(hours=24)),

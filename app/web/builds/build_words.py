@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.data.models.game import Build, Game
@@ -74,11 +74,12 @@ class Count:
 
 @dataclass(frozen=True)
 class StatusLabel:
-    """A short text with its look. `tone`: bad, warn, live, quiet or plain."""
+    """A short text with its look. `tone`: bad, warn, live, quiet or plain. `href`: what it opens, or ""."""
 
     icon: str
     text: str
     tone: str = "plain"
+    href: str = ""
 
 
 def short_reason(reason: str | None) -> str:
@@ -246,20 +247,22 @@ def summary_words(found: Counter[str], reason: tuple[str, str] | None = None, re
     if arriving:
         return StatusLabel("downloading", f"Arriving on {arriving} of {total}")
     if found["cached"]:
-        return StatusLabel("cached", f"Cached on {found['cached']} of {total}")
+        icon = "cached" if found["cached"] == total else "queued"
+        return StatusLabel(icon, f"Cached on {found['cached']} of {total}")
     if found["no_contact"]:
         return StatusLabel("no-contact", f"No contact with {found['no_contact']} of {total}")
     return StatusLabel("queued", f"Waiting on {total} of {total}")
 
 
-def worst_chip(found: Matrix) -> StatusLabel | None:
-    """The second chip of a game's page: the worst state of the live build. A lost server is named even if all other
-    servers have the build."""
+def worst_chip(game: Game, found: Matrix) -> StatusLabel | None:
+    """The second chip of a game's page: the worst state of the live build. It opens the table of its servers. A lost
+    server is named even if all other servers have the build."""
     if not found.counts:
         return None
+    label = summary_words(found.counts, found.failure)
     if found.counts["no_contact"] and not found.failure:
-        return StatusLabel("no-contact", f"No contact with {found.counts['no_contact']} of {found.total}")
-    return summary_words(found.counts, found.failure)
+        label = StatusLabel("no-contact", f"No contact with {found.counts['no_contact']} of {found.total}")
+    return replace(label, href=f"/games/{game.slug}#fleet")
 
 
 def status_words(game: Game) -> StatusLabel:
@@ -270,10 +273,10 @@ def status_words(game: Game) -> StatusLabel:
 
 
 def live_chip(game: Game, live: Build | None) -> StatusLabel:
-    """The first chip of a game's page."""
+    """The first chip of a game's page: it opens the live build."""
     if live is None:
         return StatusLabel("queued", "Waiting for a build")
-    return StatusLabel("live", f"Live: build {live.number}", "live")
+    return StatusLabel("live", f"Live: build {live.number}", "live", f"/games/{game.slug}/builds/{live.number}")
 
 
 def build_state(build: Build, live: bool) -> tuple[str, Phrase]:

@@ -53,11 +53,11 @@ def release(slug: str, number: int) -> ResponseReturnValue:
     if not made.made:
         flash(f"Build {number} is live already")
     elif before is None:
-        flash(f"Build {number} is live")
+        flash(f"Build {number} went live")
     else:
         back = url_for("releases.question", slug=slug, number=before)
         label = f"Roll back to {before}" if before < number else f"Release {before}"
-        flash_with_question(f"Build {number} is live", label, back)
+        flash_with_question(f"Build {number} went live", label, back)
     return redirect(_next_address(game), 303)
 
 

@@ -45,13 +45,14 @@ def _summary(times: Sequence[RolloutTime]) -> Phrase:
     if not known:
         return ("No release is on all servers yet.",)
     slowest = max(known, key=lambda time: time.seconds or 0)
-    return (f"Slowest: build {slowest.build}, {_duration(slowest.seconds or 0)}.",)
+    return (f"Slowest: build {slowest.build}, {_duration(slowest.seconds or 0).lower()}.",)
 
 
 def _bar(time: RolloutTime, at: datetime, largest: float, unit: Unit) -> Bar:
     released: Phrase = (Moment(time.released_at, "end"),)
     if time.seconds is not None:
-        drawn = parts([(time.seconds, "full")], largest or 1)
+        # What says "At once" has no bar, even where every other release is as fast.
+        drawn = parts([(time.seconds if time.seconds >= 1 else 0, "full")], largest or 1)
         number = unit.number(time.seconds)
         return Bar(f"Build {time.build}", released, _duration(time.seconds), drawn, [released, (number,)])
     if time.is_live:

@@ -105,7 +105,7 @@ def test_a_key_does_what_its_scope_says_and_nothing_else(
                 if needed == scope:
                     assert answer.status_code not in {401, 403}
                 else:
-                    assert f"'{needed}'" in refused(answer, 403, "forbidden")
+                    assert f"has the scope {scope}; this call needs '{needed}'" in refused(answer, 403, "forbidden")
 
 
 def test_when_a_key_was_last_used_is_noted_to_the_minute(script: Script) -> None:

@@ -24,6 +24,12 @@ def test_the_form_is_there_for_everybody(visitor: Visitor, cast: Cast) -> None:
     assert page.status_code == 200
     assert "<h1>Sign in</h1>" in page.text
     assert 'autocomplete="current-password"' in page.text
+    # Tab leads from the email to the password, not to the button that shows it.
+    assert re.findall(r'<(?:input|button)[^>]* type="(email|password|button)"', page.text)[:3] == [
+        "email",
+        "password",
+        "button",
+    ]
 
 
 def test_a_member_gets_to_the_games(visitor: Visitor, cast: Cast) -> None:

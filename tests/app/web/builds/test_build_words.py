@@ -157,6 +157,11 @@ def test_a_summary_says_the_worst_that_needs_somebody(states: dict[str, int], te
     assert build_words.summary_words(Counter(states)).text == text
 
 
+def test_only_what_every_server_has_gets_the_sign_of_what_is_done() -> None:
+    assert build_words.summary_words(Counter(cached=3)).icon == "cached"
+    assert build_words.summary_words(Counter(cached=2, queued=1)).icon == "queued"
+
+
 def test_a_summary_names_the_server_and_the_reason_where_there_is_room() -> None:
     found = build_words.summary_words(Counter(failed=1, cached=5), ("srv-04", "disk full: 1.0 GiB free"))
     assert found.text == "Failed on 1 of 6: srv-04, disk full"

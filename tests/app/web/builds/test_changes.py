@@ -92,7 +92,9 @@ def test_the_page_of_a_build_loads_the_largest_changes(owner: Visitor, two_build
     assert f'href="{PAGE}/builds/2/changes"' in page, "without JavaScript it is a link"
     part = owner.get(f"{PAGE}/builds/2/changes/largest").text
     assert len(rows(part)) == 8
-    assert "Show all changes" in plain(part)
+    assert "Show all changes, or compare with another build" in plain(part)
+    assert re.search(rf'href="{PAGE}/builds/2/changes">Compare</a>', page), "above what fills the first screen"
+    assert ">Compare</a>" not in owner.get(f"{PAGE}/builds/1").text
     assert "There is no other build to compare with" in plain(owner.get(f"{PAGE}/builds/1").text)
 
 

@@ -161,7 +161,7 @@ def test_released_it_is_live_and_the_way_back_is_offered(owner: Visitor, garden:
     assert (answer.status_code, answer.location) == (303, PAGE)
     assert live(garden) == 5
     page = owner.get(PAGE).text
-    assert "Build 5 is live" in page
+    assert "Build 5 went live" in page
     assert f'<a class="button small" href="{PAGE}/builds/4/release"' in page
     assert "Roll back to 4</a>" in page
     entry = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "build.released")).one()
@@ -206,5 +206,5 @@ def test_a_first_release_has_no_way_back(owner: Visitor, cast: Cast) -> None:
     assert "You can undo this" not in text
     owner.post("/games/moth-season/builds/1/release", {"live": ""})
     page = owner.get("/games/moth-season").text
-    assert "Build 1 is live" in page
+    assert "Build 1 went live" in page
     assert "Roll back to" not in plain(page)

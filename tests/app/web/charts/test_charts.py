@@ -107,6 +107,15 @@ def test_a_release_has_its_time_or_the_reason_why_not() -> None:
     assert "another one came before" in chart.more
 
 
+def test_what_was_cached_at_once_has_no_bar() -> None:
+    times = [RolloutTime(2, AT, 0.9, True), RolloutTime(1, AT - timedelta(days=1), 0.2, False)]
+    chart = rollout_chart(times, AT)
+    assert bars(chart) == [("Build 2", "At once"), ("Build 1", "At once")]
+    assert chart is not None
+    assert [bar.parts for bar in chart.bars] == [[], []]
+    assert text(chart.summary) == "Slowest: build 2, at once."
+
+
 def test_times_of_several_days_are_in_days() -> None:
     times = [RolloutTime(1, AT - timedelta(days=9), 5.2 * 86_400, True)]
     assert bars(rollout_chart(times, AT)) == [("Build 1", "5 days")]

@@ -87,6 +87,13 @@ def test_what_is_queued_waits_for_what_its_server_fetches(owner: Visitor, cast: 
     assert "Waiting One of 2 after The Garden of Forking Paths 1" in page
 
 
+def test_the_chips_lead_to_the_live_build_and_to_the_servers(owner: Visitor, garden: str) -> None:
+    chips = re.search(r'<div class="chips".*?</div>', owner.get(f"{PAGE}/activity").text, re.DOTALL)
+    assert chips
+    assert re.findall(r'<a class="chip [^"]*" href="([^"]+)"', chips[0]) == [f"{PAGE}/builds/4", f"{PAGE}#fleet"]
+    assert 'id="fleet"' in owner.get(PAGE).text
+
+
 def test_rows_are_the_live_build_then_newer_then_older(owner: Visitor, garden: str) -> None:
     assert re.findall(r'<tbody role="rowgroup" id="build-(\d)"', owner.get(PAGE).text) == ["4", "5", "3", "1"]
 
@@ -95,6 +102,7 @@ def test_a_game_without_a_build_says_what_comes_first(owner: Visitor, cast: Cast
     scenes.add_game(cast.starlight.partner_id, "Moth Season", "moth-season")
     text = plain(owner.get("/games/moth-season").text)
     assert "Waiting for a build" in text
+    assert '<a class="chip' not in owner.get("/games/moth-season").text, "there is nothing to open yet"
     assert "No build yet. Drop one on this page, or send it with the command" in text
     assert "3 servers wait for the first build: srv-01, srv-02, srv-03." in text
     assert "Those in contact fetch it as soon as it is live, the others when they report again." in text

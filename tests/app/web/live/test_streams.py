@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from app.accounts.partners import create_member
+from app.data.database import writing
+from app.data.models.base import now
+from app.data.models.partner import SignIn
 from app.limits import thread_budgets
 from app.web.live import streams
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
@@ -72,3 +77,18 @@ def test_operators_share_places_like_a_partner(
     assert refused.status_code == 503
     assert "The group of operators uses 1 of the 2 places for live pages" in refused.text
     assert opened(signed_in(cast.starlight.viewer), STREAM).status_code == 200
+
+
+def test_a_page_goes_live_in_the_request_that_records_when_its_reader_was_seen(
+    cast: Cast, signed_in: Callable[[str], Visitor], opened: Open
+) -> None:
+    """As when a page connects again after a pause. Recording is a transaction, which ends what the request had read."""
+    for email, paths in (
+        (cast.starlight.viewer, (STREAM, "/games", "/servers")),
+        (cast.operator, (OPERATORS_STREAM, "/operator/servers", "/operator/storage")),
+    ):
+        reader = signed_in(email)
+        for path in paths:
+            with writing() as session:
+                session.execute(update(SignIn).values(last_seen_at=now() - timedelta(minutes=6)))
+            assert opened(reader, path).status_code == 200, path

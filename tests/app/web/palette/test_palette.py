@@ -62,6 +62,15 @@ def test_games_builds_pages_and_actions_are_found(owner: Visitor, catalog: None)
     assert found(owner, "theme") == {"Pages": [("Appearance", "/settings/appearance")]}
 
 
+def test_pages_are_found_by_the_words_of_other_products(owner: Visitor, catalog: None) -> None:
+    for word in ("team", "users", "colleague"):
+        assert names(owner, word) == {"Pages": ["Members"], "Actions": ["Invite a member"]}, word
+    assert names(owner, "ci") == {"Pages": ["API keys"], "Actions": ["Create a key"]}
+    assert names(owner, "rollbacks") == {"Pages": ["Activity"]}
+    for word in ("compare", "roll back"):
+        assert names(owner, f"lanterns {word}") == {"Pages": ["Builds: Paper Lanterns"]}, word
+
+
 def test_the_group_with_the_best_result_is_first(owner: Visitor, catalog: None) -> None:
     assert list(names(owner, "members")) == ["Pages", "Games"]
     assert list(names(owner, "members of")) == ["Games"]
