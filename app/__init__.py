@@ -9,7 +9,6 @@ import gc
 gc.disable()
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from flask import Flask
@@ -18,6 +17,7 @@ from werkzeug.routing import IntegerConverter, Map, PathConverter, UnicodeConver
 
 from app import web
 from app.accounts.api_keys import key_uses, recognised_keys
+from app.accounts.sign_ins import MAX_AGE
 from app.api import api_rate_limits, dashboard_calls, health, kept_answers, openapi, public_images, v1
 from app.api.metrics import request_counts, scrape
 from app.api.partners import (
@@ -145,7 +145,10 @@ def _configure(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.https,
         REMEMBER_COOKIE_NAME=f"{settings.cookie_name}_remember",
-        PERMANENT_SESSION_LIFETIME=timedelta(days=14),
+        # Only responses that change the session set the cookie. Otherwise one that was under way while somebody signed
+        # in again would bring back the session that had ended.
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=MAX_AGE,
         # A token must outlive an upload that takes all day. It ends with the session.
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_HEADERS=["X-CSRFToken"],

@@ -610,3 +610,17 @@ def test_live_updates_that_find_no_session_do_not_leave_a_page_with_an_upload(
     expect(page.locator("#uploads-here .upload")).to_have_attribute("data-phase", "live")
     expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
     assert page.evaluate("window.sameDocument")
+
+
+def test_a_call_that_was_under_way_while_somebody_signed_in_again_is_repeated(
+    lanterns: Page, archive: Path, cast: Cast
+) -> None:
+    page = lanterns
+    held: list[Route] = []
+    page.route("**/complete", lambda route: route.continue_() if held else held.append(route))
+    page.locator("#drop-file").set_input_files(archive)
+    wait_for(page, lambda: bool(held))
+    end_session(cast)
+    sign_in_again(page, cast.starlight.owner)
+    let_go(held)  # with the token of the session that has ended
+    expect(page.locator("#uploads-here .upload")).to_have_attribute("data-phase", "live")

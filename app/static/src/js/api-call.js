@@ -10,7 +10,7 @@ import { csrfToken } from "./page-meta.js";
  */
 
 /**
- * Without a session the page asks to sign in (frame/sign-in-again.js). Throws what fetch throws if the connection
+ * Without a session the page asks to sign in (frame/sign-in-again.js). If that was done meanwhile, the call is repeated. Throws what fetch throws if the connection
  * breaks or the signal ends it.
  * @param {"GET" | "POST" | "DELETE"} method
  * @param {string} url
@@ -19,11 +19,13 @@ import { csrfToken } from "./page-meta.js";
  * @returns {Promise<Reply>}
  */
 export async function callApi(method, url, signal, body) {
+  const token = csrfToken();
   /** @type {Record<string, string>} */
-  const headers = { "X-CSRFToken": csrfToken() };
+  const headers = { "X-CSRFToken": token };
   if (body) headers["Content-Type"] = "application/json";
   const response = await fetch(url, { method, headers, body: body && JSON.stringify(body), signal });
   const { ok, status } = response;
+  if ([400, 401].includes(status) && token !== csrfToken()) return callApi(method, url, signal, body);
   if (status === 401) document.dispatchEvent(new CustomEvent("signed-out"));
   const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
   const retryAfter = Number(response.headers.get("Retry-After")) || 0;

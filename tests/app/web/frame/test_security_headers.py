@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
+from app.accounts.sign_ins import MAX_AGE, end_all
 from app.api.pipeline import declared_call
+from app.data.database import writing
+from app.data.extensions import db
+from app.data.models.base import now
+from app.data.models.partner import Member
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE, Visitor
 from tests.conftest import PASSWORD, Cast
@@ -115,7 +122,7 @@ def test_templates_hold_no_script_no_style_and_nothing_to_evaluate(template: Pat
     text = re.sub(r"{#.*?#}", "", template.read_text(), flags=re.DOTALL)
     assert lint(re.sub(r"{%.*?%}", "", text, flags=re.DOTALL)).found == []
     assert "| safe" not in re.sub(
-        r"\{\{ ((live|gallery|board|builds)\.html\([^)]*\)|row\.html|counts\.html) \| safe \}\}", "", text
+        r"\{\{ ((live|gallery|board|builds)\.html\([^)]*\)|(row|cell|counts)\.html) \| safe \}\}", "", text
     )
 
 
@@ -181,6 +188,21 @@ def test_the_session_cookie_is_its_instances_own_and_out_of_reach(app: Flask, vi
     cookie = next(value for value in answer.headers.getlist("Set-Cookie") if f"{name}=" in value)
     for attribute in ("HttpOnly", "SameSite=Lax", "Secure"):
         assert attribute in cookie
+
+
+@ONE_DATABASE
+def test_only_a_response_that_changes_the_session_sets_its_cookie(app: Flask, visitor: Visitor, cast: Cast) -> None:
+    """One that was under way while somebody signed in again must not bring back the session that had ended."""
+    entered = visitor.sign_in(cast.starlight.owner)
+    (cookie,) = entered.headers.getlist("Set-Cookie")
+    expires = parsedate_to_datetime(cookie.partition("Expires=")[2].partition(";")[0])
+    assert timedelta(0) <= now() + MAX_AGE - expires < timedelta(minutes=5), "as long as the sign-in can last"
+    visitor.get("/games")  # the first page puts its CSRF token into the session
+    assert visitor.get("/games").headers.getlist("Set-Cookie") == []
+    with writing() as session:
+        end_all(session, db.session.query(Member).filter_by(email=cast.starlight.owner).one())
+    for path in ("/games", "/sign-in"):
+        assert visitor.get(path).headers.getlist("Set-Cookie") == []
 
 
 @ONE_DATABASE
