@@ -95,6 +95,25 @@ def test_nothing_of_other_partners_is_shown(owner: Visitor, stranger: Visitor, c
     assert len(rows(theirs)) == 2
 
 
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        (":", "Failed: build"),
+        (": no route", "Failed: build 4 of The Garden of Forking Paths no route."),
+        (" \n", "Failed"),
+    ],
+)
+def test_words_of_an_agent_that_begin_with_nothing_break_no_page(
+    owner: Visitor, cast: Cast, signed_in: Callable[[str], Visitor], garden: str, reason: str, said: str
+) -> None:
+    scenes.change(garden, 4, "srv-04", reason=reason)
+    fleet_scenes.noticed(cast.starlight.partner_id)
+    operator = signed_in(cast.operator)
+    pages = (owner.get(PAGE), operator.get("/operator/servers"), operator.get("/operator/servers/srv-04"))
+    for page in pages:
+        assert said in plain(page.text)
+
+
 def test_without_builds_it_says_what_will_come(stranger: Visitor, garden: str) -> None:
     text = plain(stranger.get(PAGE).text)
     assert "No live build yet" in text
