@@ -8,8 +8,10 @@ from datetime import timedelta
 
 import pytest
 
+from app.data.database import announce, writing
 from app.data.models.base import now
 from app.fleet.servers import add_server, pause_server, retire_server
+from app.topics.names import game_topic
 from tests.app.fleet.counting import statements
 from tests.app.web import fleet_scenes, scenes
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
@@ -20,6 +22,12 @@ from tests.conftest import CAST, Cast
 pytestmark = ONE_DATABASE
 PAGE = "/servers/srv-04"
 GARDEN = "The Garden of Forking Paths"
+FORKING = "garden-of-forking-paths"
+# What a queued build waits for: nothing that can be seen, or builds of others.
+BUSY = (
+    r"Nothing is being downloaded: its agent has not begun, or an update is being prepared\.|"
+    r"Builds of other games are sent first\.|Waiting Next after another game|next after another game|since \d[^.]*? UTC"
+)
 
 
 @pytest.fixture
@@ -93,6 +101,30 @@ def test_nothing_of_other_partners_is_shown(owner: Visitor, stranger: Visitor, c
     assert "Garden" not in theirs
     assert "Your live builds cached 0 of 2" in plain(theirs)
     assert len(rows(theirs)) == 2
+
+
+def test_what_others_do_changes_one_sentence_and_nothing_else(owner: Visitor, cast: Cast, garden: str) -> None:
+    waiting = [On(server, "pending", 0) for server in ("srv-01", "srv-02", "srv-03")]
+    tide = scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", [Sent(on=waiting)])
+    servers = [f"srv-0{number}" for number in range(1, 7)]
+    pages = ["/servers", "/games", "/games/low-tide", f"/games/{FORKING}", "/settings/activity"]
+    pages += [f"/servers/{server}" for server in servers]
+    pages += [f"/games/low-tide/builds/1/servers/{server}" for server in servers]
+
+    def read() -> dict[str, str]:
+        fleet_scenes.noticed(cast.starlight.partner_id)
+        with writing():
+            announce(game_topic(garden), game_topic(tide))
+        texts = {page: plain(owner.get(page).text) for page in pages}
+        return {page: " ".join(re.sub(BUSY, " ", text).split()) for page, text in texts.items()}
+
+    before = read()
+    assert all("Page not found" not in text for text in before.values())
+    for number, phase in enumerate(("downloading", "pending", "failed", "verifying", "cached")):
+        theirs = [On(server, phase, 50, 99_000_000, attempt=number, reason="disk full: 99 GiB") for server in servers]
+        scenes.add_game(cast.moonbase.partner_id, f"Sea {number}", f"sea-{number}", [Sent(on=theirs)])
+    fleet_scenes.last_hour(cast.moonbase.partner_id)
+    assert read() == before
 
 
 @pytest.mark.parametrize(
