@@ -14,7 +14,7 @@ from app.fleet.build_states import BuildState
 @dataclass(frozen=True)
 class Ahead:
     """What a server is working on, as far as one partner may know. `build` is None if it belongs to another partner,
-    `game` is None within the same game; `queued` counts everything that waits there."""
+    `game` is None within the same game; `queued` counts the partner's builds that wait there."""
 
     build: int | None
     game: str | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 
-from sqlalchemy import case, select
+from sqlalchemy import and_, case, or_, select
 
 from app.data.extensions import db
 from app.data.models.game import Build, Game
@@ -29,13 +29,18 @@ def is_busy_with_others(server_id: str, partner_id: str) -> bool:
 
 
 def builds_ahead(game: Game, server_ids: Collection[str]) -> dict[str, Ahead]:
-    """By server id, for servers that download or verify something, as seen from `game`. One query."""
+    """By server id, for servers that download or verify something, as seen from `game`. Of other partners, only that
+    one of their builds is under way: how many wait would tell when they release. One query."""
     nearest = case((Replica.game_id == game.id, 0), (Game.partner_id == game.partner_id, 1), else_=2)
     rows = db.session.execute(
         select(Replica.server_id, Replica.phase, Game.id, Game.partner_id, Game.title, Build.number)
         .join(Game, Replica.game_id == Game.id)
         .join(Build, Replica.build_id == Build.id)
-        .where(Replica.server_id.in_(server_ids), Replica.wanted, Replica.phase.in_(("pending", *_UNDER_WAY)))
+        .where(
+            Replica.server_id.in_(server_ids),
+            Replica.wanted,
+            or_(Replica.phase.in_(_UNDER_WAY), and_(Replica.phase == "pending", Game.partner_id == game.partner_id)),
+        )
         .order_by(nearest, Replica.since, Replica.id)
     ).all()
     queued = Counter(server_id for server_id, phase, *_ in rows if phase == "pending")

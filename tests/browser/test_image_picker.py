@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
+from app.config.settings import MIB
+from app.images.image_limits import MAX_IMAGE_BYTES
 from tests.app.images.images import picture
 from tests.app.web import asset_scenes, scenes
 from tests.app.web.conftest import ONE_DATABASE
@@ -48,6 +50,13 @@ def test_a_side_gets_a_new_image_without_leaving_the_page(sign_in: SignIn, cast:
     add = dialog.get_by_label("Add a new image")
     add.set_input_files({"name": "plan.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"})
     expect(dialog.get_by_role("alert")).to_contain_text("'plan.pdf' is a PDF document")
+    huge: FilePayload = {"name": "huge.png", "mimeType": "image/png", "buffer": bytes(MAX_IMAGE_BYTES + 2 * MIB)}
+    for _ in range(2):  # the same file, again
+        add.set_input_files(huge)
+        problem = dialog.locator(".problem")
+        expect(problem).to_contain_text("The image is larger than 20 MiB")
+        problem.evaluate("notice => notice.remove()")
+    complaints.clear()  # about the status 413
     add.set_input_files({"name": "new.png", "mimeType": "image/png", "buffer": picture()})
     expect(dialog.get_by_role("status")).to_contain_text("new.png is added and chosen.")
     expect(dialog.get_by_role("radio", name="new.png")).to_be_checked()

@@ -28,6 +28,8 @@ def queued_bytes(chosen: ColumnElement[bool]) -> Counter[str]:
     of_game: dict[tuple[str, str], list[Replica]] = defaultdict(list)
     for games in in_batches(sorted({place.game_id for place in places})):
         query = select(Replica).where(Replica.game_id.in_(games)).options(joinedload(Replica.build))
+        if len(servers) == 1:  # for the page of one server, read nothing of the others
+            query = query.where(Replica.server_id == next(iter(servers)))
         for replica in db.session.scalars(query.options(joinedload(Replica.server))):
             if replica.server_id in servers:
                 of_game[replica.server_id, replica.game_id].append(replica)

@@ -50,7 +50,8 @@ def sign_parts(upload: Upload, numbers: Sequence[int]) -> SignedParts:
             f"The archive has parts 1 to {layout.count:,}; {number_list(strange)} is not among them.",
             {"partNumbers": f"1 to {layout.count}"},
         )
-    record_sending(upload)
+    if not record_sending(upload):
+        raise Conflict("The upload has ended: it accepts no more parts.", "upload_closed")
     return _signed(upload, upload.multipart_id, layout, dict.fromkeys(numbers))
 
 

@@ -23,10 +23,9 @@ from app.uploads.resumable.upload_phases import announce_upload, lock_upload
 MAX_SILENCE = timedelta(minutes=90)
 
 
-def record_sending(upload: Upload) -> None:
-    """Addresses for parts are requested. Writes at most once in STOPPED_AFTER."""
-    if upload.touched_at < now() - STOPPED_AFTER:
-        _move(upload.id, now())
+def record_sending(upload: Upload) -> bool:
+    """Addresses for parts are requested. Writes at most once in STOPPED_AFTER. False if the upload ended meanwhile."""
+    return upload.touched_at >= now() - STOPPED_AFTER or _move(upload.id, now())
 
 
 def record_part_times() -> None:
@@ -46,13 +45,15 @@ def record_part_times() -> None:
             _move(upload_id, newest)
 
 
-def _move(upload_id: str, at: datetime) -> None:
+def _move(upload_id: str, at: datetime) -> bool:
+    """Returns whether the upload is still being sent."""
     with writing() as session:
         row = lock_upload(session, upload_id)
-        if row is None or row.state != "uploading" or row.touched_at >= at:
-            return
-        had_stopped = stops_at(row) <= now()
-        row.touched_at = at
-        if had_stopped:
-            announce_upload(session, row)
+        is_sending = row is not None and row.state == "uploading"
+        if row is not None and is_sending and row.touched_at < at:
+            had_stopped = stops_at(row) <= now()
+            row.touched_at = at
+            if had_stopped:
+                announce_upload(session, row)
     free_connection()
+    return is_sending

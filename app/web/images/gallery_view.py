@@ -117,10 +117,11 @@ class GallerySubject:
         )
 
 
-def possible_ids(values: Iterable[str]) -> list[str]:
-    """Chosen ids from a form or an address, at most a page of them, without those that cannot be ids."""
+def possible_ids(values: Iterable[str], most: int | None = IMAGES_PER_PAGE) -> list[str]:
+    """Chosen ids from a form or an address, without those that cannot be ids. `most`: at most a page of them, or None
+    where more are refused later."""
     chosen = dict.fromkeys(values)
-    return [value for value in chosen if 0 < len(value) <= 40 and value.isprintable()][:IMAGES_PER_PAGE]
+    return [value for value in chosen if 0 < len(value) <= 40 and value.isprintable()][:most]
 
 
 def tile_of(slug: str, image: GalleryImage, query: str = "") -> Tile:

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from app.data.models.game import Game
 from app.images.gallery import GalleryFilter, chosen_images, gallery
 from app.images.gallery_images import GalleryImage
+from app.images.game_pictures import MAX_SCREENSHOTS
 from app.images.image_limits import IMAGE_TYPES, MAX_IMAGE_BYTES
 from app.refusals import InvalidRequest
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
@@ -54,7 +55,7 @@ def answer_added(game: Game, added_id: str, *, existed: bool) -> ResponseReturnV
         return store_choice(game, added_id)
     purpose = requested_purpose(game)
     added = "existing" if existed else "new"
-    chosen = _requested_choice(purpose, added_id)
+    chosen = _requested_choice(purpose, added_id)[: MAX_SCREENSHOTS + 1]  # an address has a limit
     return redirect(url_for("image_picker.page", slug=game.slug, asset=chosen, added=added, **purpose.query), 303)
 
 
@@ -108,7 +109,8 @@ def render_picker(game: Game, form: ImageForm, added_id: str | None = None) -> s
 
 def _requested_choice(purpose: Purpose, added_id: str | None = None) -> list[str]:
     """The ids that this request chooses. An added image is the first, and the only one for a purpose with one image."""
-    chosen = possible_ids(request.form.getlist("asset") or request.args.getlist("asset"))
+    # All of them, also more than a game can show, so that storing the choice refuses them instead of dropping some.
+    chosen = possible_ids(request.form.getlist("asset") or request.args.getlist("asset"), most=None)
     if added_id is None:
         return chosen
     return [added_id, *chosen] if purpose.is_many else [added_id]

@@ -112,7 +112,8 @@ class RenderedParts:
         key = seen.etag if seen else ""
         if key not in self._events:
             html = self.fragment() if seen is None else self._difference(seen)
-            lines = "".join(f"data: {line}\n" for line in html.split("\n") if line)
+            # A carriage return ends a line of an event too. An agent's words may contain it.
+            lines = "".join(f"data: {line}\n" for line in html.replace("\r", "\n").split("\n") if line)
             self._events[key] = f"id: {self.etag}\nevent: live\n{lines}\n".encode()
         return self._events[key]
 

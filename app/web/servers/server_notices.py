@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.fleet.overviews.fleet_overview import FleetServer
 from app.fleet.overviews.partner_overview import PartnerServer
 from app.fleet.overviews.server_totals import Failure, Tally
+from app.web.builds.build_words import short_reason
 from app.web.frame.formats import Moment, Phrase, counted, format_duration, format_rate, format_size
 
 IDLE = "Nothing is being downloaded: its agent has not begun, or an update is being prepared."
@@ -47,8 +48,8 @@ def partner_notices(server: PartnerServer, others_first: bool) -> list[Notice]:
 
 def failure_notice(failure: Failure, advice: str, action: str = "") -> Notice:
     """The worst failure of a server. `advice`: sentences that end with a space, or ""."""
-    reason, _, detail = (failure.reason or "failed").partition(":")
-    body: list[str | Moment] = [f"{detail.strip().removesuffix('.')}. "] if detail else []
+    reason, detail = short_reason(failure.reason) or "failed", (failure.reason or "").partition(":")[2]
+    body: list[str | Moment] = [f"{detail.strip().removesuffix('.')}. "] if detail.strip() else []
     body.append(advice)
     if failure.others:
         body.append(f"{counted(failure.others, 'more build')} failed too. ")

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import event
 
 from app.data.extensions import db
 from app.data.models.game import Build, Game
+from app.data.models.server import Replica
 from app.fleet.overviews.fleet_overview import FleetServer, find_fleet_server, fleet_overview
-from app.fleet.overviews.partner_overview import PartnerServer, partner_overview
+from app.fleet.overviews.partner_overview import PartnerServer, find_partner_server, partner_overview
 from app.fleet.retries import retry_failed
 from app.fleet.rollout import matrix
 from app.fleet.server_builds import server_builds
@@ -103,6 +105,26 @@ def test_what_was_not_sent_yet_is_queued(cast: Cast, game: Game, agents: dict[st
     new_build(game, 1000)
     found = theirs(cast)["srv-01"]
     assert (found.state, found.tally.cached, found.tally.bytes_to_fetch) == ("queued", 0, 1000)
+
+
+def test_one_servers_queue_is_summed_up_without_the_copies_of_the_others(
+    cast: Cast, game: Game, agents: dict[str, FleetAgent]
+) -> None:
+    build = new_build(game, 700)
+    loaded: list[str] = []
+
+    def note(row: Replica, _: object) -> None:
+        loaded.append(row.server_id)
+
+    db.session.rollback()
+    event.listen(Replica, "load", note)
+    try:
+        found = find_partner_server(cast.starlight.partner_id, "srv-02")
+    finally:
+        event.remove(Replica, "load", note)
+    assert found is not None
+    assert found.tally.bytes_to_fetch == build.size
+    assert loaded == ["srv-02"]
 
 
 def test_a_silent_server_has_no_contact_and_says_nothing_else(

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
+from app.data.database import free_connection_keeping_rows, writing
 from app.data.extensions import db
 from app.data.models.audit_record import Topic
 from app.data.models.base import now
 from app.data.models.upload import Upload
 from app.maintenance.build_sweep import sweep
 from app.topics.names import game_topic
+from app.uploads.resumable import sending_times
 from app.uploads.resumable.sending_times import MAX_SILENCE
 from app.uploads.resumable.stopped_uploads import STOPPED_AFTER, stops_at
-from tests.app.api.calling import body
+from tests.app.api.calling import body, refused
 from tests.app.uploads.resumable.rows import age, row
 from tests.app.uploads.resumable.sending import Sender, put_parts
 from tests.game_archives import game_archive
@@ -66,6 +73,30 @@ def test_an_upload_that_goes_on_is_sent_at_once(app: Flask, sender: Sender) -> N
     known = upload_row(upload_id)
     assert known.touched_at > now() - STOPPED_AFTER
     assert announced(known) == version + 1
+
+
+@pytest.mark.parametrize("state", ["done", "discarding", None])
+def test_an_upload_that_ends_while_addresses_are_requested_gets_none(
+    app: Flask, sender: Sender, monkeypatch: pytest.MonkeyPatch, state: str | None
+) -> None:
+    upload_id = sender.begun(ARCHIVE)["id"]
+    age(upload_id, timedelta(minutes=30))
+
+    def end() -> None:
+        with app.app_context(), writing() as session:
+            ended = delete(Upload) if state is None else update(Upload).values(state=state, multipart_id=None)
+            session.execute(ended.where(Upload.id == upload_id))
+
+    @contextmanager
+    def writing_after_it_ended() -> Iterator[Session]:
+        free_connection_keeping_rows()
+        with ThreadPoolExecutor(1) as other:  # another request
+            other.submit(end).result(20)
+        with writing() as session:
+            yield session
+
+    monkeypatch.setattr(sending_times, "writing", writing_after_it_ended)
+    assert refused(sender.sign(upload_id, 1), 409, "upload_closed") == "The upload has ended: it accepts no more parts."
 
 
 def test_storage_is_not_asked_about_an_upload_that_can_receive_nothing(app: Flask, sender: Sender) -> None:

@@ -94,6 +94,15 @@ def test_the_chips_lead_to_the_live_build_and_to_the_servers(owner: Visitor, gar
     assert 'id="fleet"' in owner.get(PAGE).text
 
 
+def test_how_many_builds_of_other_partners_wait_is_not_shown(owner: Visitor, cast: Cast, garden: str) -> None:
+    scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", [Sent(on=[On("srv-01", "pending", 0)])])
+    scenes.add_game(cast.moonbase.partner_id, "Sea of Rain", "rain", [Sent(on=[On("srv-01", "downloading", 10)])])
+    for number in range(3):
+        waits = [Sent(on=[On("srv-01", "pending", 0)])]
+        scenes.add_game(cast.moonbase.partner_id, f"Sea {number}", f"sea-{number}", waits)
+    assert "Queued next after another game" in plain(owner.get("/games/low-tide").text)
+
+
 def test_rows_are_the_live_build_then_newer_then_older(owner: Visitor, garden: str) -> None:
     assert re.findall(r'<tbody role="rowgroup" id="build-(\d)"', owner.get(PAGE).text) == ["4", "5", "3", "1"]
 

@@ -8,8 +8,12 @@ import re
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from app.components.components import component_of_draft
+from app.data.extensions import db
+from app.data.models.asset import Asset
+from app.data.models.game import Game
 from app.images.gallery import asset_detail
 from app.images.game_pictures import pictures_of
 from tests.app.fleet.counting import statements
@@ -19,6 +23,7 @@ from tests.app.web.asset_scenes import game_of
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
 from tests.app.web.reading import afresh, errors, one_line, plain
 from tests.conftest import Cast
+from tests.many_rows import SLUG, Many, add_many
 
 pytestmark = ONE_DATABASE
 
@@ -143,6 +148,20 @@ def test_nothing_chosen_or_an_image_of_another_game_changes_nothing(
     assert "theirs.png" not in owner.get(f"{PICKER}?for=cover&asset={theirs}").text
     afresh()
     assert pictures_of([game_id])[game_id].cover is None
+
+
+def test_more_screenshots_than_a_game_can_have_are_refused_and_none_is_dropped(owner: Visitor, cast: Cast) -> None:
+    add_many(cast.starlight.partner_id, Many(games=1, builds=0, servers=0, entries=0, assets=60))
+    game = db.session.scalars(select(Game).where(Game.slug == SLUG)).one()
+    ids = list(db.session.scalars(select(Asset.id).where(Asset.game_id == game.id)))
+    game_id, path = game.id, f"/games/{SLUG}/image-choice?for=screenshots"
+    answer = owner.post(path, {"asset": ids})
+    assert answer.status_code == 422
+    assert errors(answer)[1] == "A game has at most 50 screenshots; these would be 60. Remove some first."
+    assert len([name for name in offered(answer.text) if name.endswith("*")]) == 60
+    afresh()
+    assert pictures_of([game_id])[game_id].screenshots == []
+    assert owner.post(path, {"asset": ids[:50]}).status_code == 303
 
 
 IN_DIALOG = HTMX | {"X-Dialog": "true"}

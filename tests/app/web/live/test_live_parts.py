@@ -103,7 +103,8 @@ def test_a_page_that_saw_nothing_is_sent_everything() -> None:
 
 
 def test_events_are_well_formed_and_carry_the_state_they_lead_to() -> None:
-    found = rendered("One\nTwo", "x\n\ny", "a")
+    found = rendered("One\nTwo", "x\n\ny\r\rretry: 999999\rid: z", "a")
+    assert "\r" not in found.event(None).decode(), "it would end a line too"
     lines = found.event(None).decode().split("\n")
     assert lines[0] == f"id: {found.etag}"
     assert lines[1] == "event: live"

@@ -8,8 +8,10 @@ from datetime import timedelta
 
 import pytest
 
+from app.data.database import announce, writing
 from app.data.models.base import now
 from app.fleet.servers import add_server, pause_server, retire_server
+from app.topics.names import game_topic
 from tests.app.fleet.counting import statements
 from tests.app.web import fleet_scenes, scenes
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
@@ -20,6 +22,12 @@ from tests.conftest import CAST, Cast
 pytestmark = ONE_DATABASE
 PAGE = "/servers/srv-04"
 GARDEN = "The Garden of Forking Paths"
+FORKING = "garden-of-forking-paths"
+# What a queued build waits for: nothing that can be seen, or builds of others.
+BUSY = (
+    r"Nothing is being downloaded: its agent has not begun, or an update is being prepared\.|"
+    r"Builds of other games are sent first\.|Waiting Next after another game|next after another game|since \d[^.]*? UTC"
+)
 
 
 @pytest.fixture
@@ -93,6 +101,51 @@ def test_nothing_of_other_partners_is_shown(owner: Visitor, stranger: Visitor, c
     assert "Garden" not in theirs
     assert "Your live builds cached 0 of 2" in plain(theirs)
     assert len(rows(theirs)) == 2
+
+
+def test_what_others_do_changes_one_sentence_and_nothing_else(owner: Visitor, cast: Cast, garden: str) -> None:
+    waiting = [On(server, "pending", 0) for server in ("srv-01", "srv-02", "srv-03")]
+    tide = scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", [Sent(on=waiting)])
+    servers = [f"srv-0{number}" for number in range(1, 7)]
+    pages = ["/servers", "/games", "/games/low-tide", f"/games/{FORKING}", "/settings/activity"]
+    pages += [f"/servers/{server}" for server in servers]
+    pages += [f"/games/low-tide/builds/1/servers/{server}" for server in servers]
+
+    def read() -> dict[str, str]:
+        fleet_scenes.noticed(cast.starlight.partner_id)
+        with writing():
+            announce(game_topic(garden), game_topic(tide))
+        answers = {page: owner.get(page) for page in pages}
+        assert {answer.status_code for answer in answers.values()} == {200}
+        return {page: " ".join(re.sub(BUSY, " ", plain(one.text)).split()) for page, one in answers.items()}
+
+    for server in servers[:-1]:  # on a slow machine too, they stay in contact until the end
+        fleet_scenes.columns(server, last_report_at=now() + timedelta(hours=1))
+    before = read()
+    for number, phase in enumerate(("downloading", "pending", "failed", "verifying", "cached")):
+        theirs = [On(server, phase, 50, 99_000_000, attempt=number, reason="disk full: 99 GiB") for server in servers]
+        scenes.add_game(cast.moonbase.partner_id, f"Sea {number}", f"sea-{number}", [Sent(on=theirs)])
+    fleet_scenes.last_hour(cast.moonbase.partner_id)
+    assert read() == before
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        (":", "Failed: build"),
+        (": no route", "Failed: build 4 of The Garden of Forking Paths no route."),
+        (" \n", "Failed"),
+    ],
+)
+def test_words_of_an_agent_that_begin_with_nothing_break_no_page(
+    owner: Visitor, cast: Cast, signed_in: Callable[[str], Visitor], garden: str, reason: str, said: str
+) -> None:
+    scenes.change(garden, 4, "srv-04", reason=reason)
+    fleet_scenes.noticed(cast.starlight.partner_id)
+    operator = signed_in(cast.operator)
+    pages = (owner.get(PAGE), operator.get("/operator/servers"), operator.get("/operator/servers/srv-04"))
+    for page in pages:
+        assert said in plain(page.text)
 
 
 def test_without_builds_it_says_what_will_come(stranger: Visitor, garden: str) -> None:
