@@ -10,8 +10,8 @@ import { csrfToken } from "./page-meta.js";
  */
 
 /**
- * Without a session the page asks to sign in (frame/sign-in-again.js). If that was done meanwhile, the call is repeated.
- * Throws what fetch throws if the connection breaks or the signal ends it.
+ * Without a session the page asks to sign in (frame/sign-in-again.js). If that was done meanwhile, the call is
+ * repeated. Throws what fetch throws if the connection breaks or the signal ends it.
  * @param {"GET" | "POST" | "DELETE"} method
  * @param {string} url
  * @param {AbortSignal} signal
