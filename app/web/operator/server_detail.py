@@ -105,7 +105,7 @@ def _notices(server: FleetServer) -> list[Notice]:
         title: Phrase = ("No contact since ", Moment(server.reported_at, "since"))
         body = (
             "Its state is unknown until it reports again, which it does automatically. Check that the machine is "
-            "running and can reach this address."
+            "running and can reach this portal."
         )
         found.append(Notice("", "no-contact", title, (body,)))
     if server.state == "not_started":

@@ -377,4 +377,4 @@ def test_lost_contact_is_said_with_what_to_look_at(operator: Visitor, garden: st
     fleet_scenes.columns("srv-01", last_report_at=now() - timedelta(minutes=5))
     text = part(operator.get(f"{PAGE}?server=srv-01").text, "opened-builds")
     assert "No contact since" in text
-    assert "Check that the machine is running and can reach this address." in text
+    assert "Check that the machine is running and can reach this portal." in text

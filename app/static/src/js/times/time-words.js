@@ -30,6 +30,13 @@ const secondsBetween = (at, now) => (now.getTime() - at.getTime()) / 1000;
 const daysBetween = (at, now) => Math.round((midnight(now) - midnight(at)) / DAY);
 
 /**
+ * Today, or so short ago that midnight does not matter: then the clock says enough.
+ * @param {Date} at
+ * @param {Date} now
+ */
+const isRecent = (at, now) => daysBetween(at, now) === 0 || secondsBetween(at, now) < 12 * HOUR;
+
+/**
  * "18 Nov", with the year if it is another one. "Sep" is short like every other month, and as the server writes it;
  * en-GB alone has "Sept".
  * @param {Date} at
@@ -69,7 +76,7 @@ const FORMS = {
   brief(at, now) {
     const seconds = secondsBetween(at, now);
     if (seconds < HOUR) return ago(seconds);
-    return daysBetween(at, now) === 0 ? `${Math.floor(seconds / HOUR)}${NO_BREAK}h ago` : dayName(at, now);
+    return isRecent(at, now) ? `${Math.floor(seconds / HOUR)}${NO_BREAK}h ago` : dayName(at, now);
   },
   // When something was made: "Today, 10:41", "Yesterday, 17:40", "18 Nov"
   made: (at, now) => (daysBetween(at, now) < 2 ? `${dayName(at, now)}, ${clock.format(at)}` : date(at, now)),
@@ -85,8 +92,8 @@ const FORMS = {
     const days = -daysBetween(at, now);
     return days === 0 || days === 1 ? `${days ? "tomorrow" : "today"}, ${clock.format(at)}` : FORMS.end(at, now);
   },
-  // When a state began: "10:41" today, "14 Nov" before
-  since: (at, now) => (daysBetween(at, now) === 0 ? clock.format(at) : date(at, now)),
+  // When a state began: "10:41", "14 Nov"
+  since: (at, now) => (isRecent(at, now) ? clock.format(at) : date(at, now)),
   // How long until then: "in 40 s"
   until(at, now) {
     const seconds = Math.ceil(-secondsBetween(at, now));
