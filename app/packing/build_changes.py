@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import exists, or_, select
 
 from app.data.cursors import decode_cursor, encode_cursor, unknown_cursor
 from app.data.database import free_connection
@@ -18,6 +18,7 @@ from app.data.models.pack import BuildPack
 from app.limits import thread_budgets
 from app.limits.slots import Owner
 from app.packing.change_table import ChangeFilter, ChangePage, ChangeTable
+from app.packing.due_packs import NEWEST_PACKED
 from app.packing.pack_reading import read_own_index
 from app.refusals import Conflict, NotFound, Unavailable
 from app.storage.objects import ObjectMissing
@@ -114,9 +115,12 @@ def default_other(game: Game, build: Build) -> Build | None:
     return db.session.scalar(before) or db.session.scalar(lower)
 
 
-def other_numbers(game: Game, build: Build, limit: int) -> Sequence[int]:
-    """The numbers of the newest builds that this one can be compared with."""
-    query = select(Build.number).where(Build.game_id == game.id, Build.id != build.id)
+def other_numbers(game: Game, build: Build, limit: int, chosen: int | None) -> Sequence[int]:
+    """The numbers of the newest builds that this one can be compared with, and of the `chosen` one."""
+    has_index = exists().where(BuildPack.build_id == Build.id, BuildPack.state == "ready")
+    query = select(Build.number).where(
+        Build.game_id == game.id, Build.id != build.id, or_(has_index, Build.number == chosen)
+    )
     return db.session.scalars(query.order_by(Build.number.desc()).limit(limit)).all()
 
 
@@ -133,7 +137,12 @@ def _other_build(game: Game, build: Build, against: int | None) -> Build:
 
 
 def _no_index(build: Build, pack: BuildPack | None) -> str:
-    remedy = _REMEDY.get(pack.state, "") if pack else "It will be prepared in the background if the build is needed."
+    if pack is None:  # every build that is kept ready for servers has a row
+        return (
+            f"Build {build.number} has no list of its files, so it cannot be compared. Lists are kept of the live "
+            f"build, the {NEWEST_PACKED} newest builds, and builds on servers."
+        )
+    remedy = _REMEDY.get(pack.state, "")
     return f"Build {build.number} has no list of its files yet, so it cannot be compared. {remedy}"
 
 

@@ -23,7 +23,7 @@ from app.web.builds import build_words
 from app.web.builds.build_rows import release_action
 from app.web.builds.transfer_words import sent_words
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
-from app.web.frame.formats import Copyable, Fact, Moment, counted, format_size
+from app.web.frame.formats import Copyable, Fact, Moment, format_size
 from app.web.frame.forms import FORM_REFUSALS, readable_lines, show_refusal, summary_title
 from app.web.frame.shown_commands import archive_name, unpack_lines
 from app.web.games.game_header import header_context, join_words
@@ -149,7 +149,7 @@ def _facts(found: ReleasePreview, pack: PackStatus | None) -> list[Fact]:
         ("Cached on", (cached,)),
         ("Packed", (format_size(build.size),)),
         ("Sent to servers", (sent_words(build.sent_bytes, build.saved_bytes),)),
-        ("Unpacked", (f"{format_size(build.unpacked_bytes)} in {counted(build.members, 'file')}",)),
+        ("Unpacked", (f"{format_size(build.unpacked_bytes)} in {build.members:,} files and folders",)),
         ("Launcher", Copyable(build.launcher, "launcher")),
         ("SHA-256", Copyable(build.sha256, "SHA-256")),
     ]

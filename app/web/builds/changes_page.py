@@ -68,8 +68,9 @@ def page(slug: str, number: int) -> ResponseReturnValue:
     if kind not in KINDS:
         raise InvalidRequest("kind is one of changed, added and removed. Remove it from the address to see all.")
     other = default_other(game, build)
-    choices = other_numbers(game, build, MAX_CHOICES)
-    view = _view(game, build, against or (other.number if other else None), kind, text, CHANGES_PER_PAGE)
+    against = against or (other.number if other else None)
+    choices = other_numbers(game, build, MAX_CHOICES, against)
+    view = _view(game, build, against, kind, text, CHANGES_PER_PAGE)
     return render_template(
         "builds/changes.html", view=view, choices=choices, text=text, kind=kind, **header_context(game)
     )

@@ -35,7 +35,7 @@ pages.before_request(require_sign_in)
 SCOPE_WORDS = {
     "read": "See games, builds and servers",
     "write": "Change games, images and components; release builds",
-    "upload": "Send images and builds; builds may go live at once",
+    "upload": "Send images and builds; builds may go live at once. slipway push needs read too",
 }
 
 

@@ -18,7 +18,8 @@ from app.limits import thread_budgets
 from app.limits.slots import Owner
 from app.packing import build_changes as compared
 from app.packing import pack_reading
-from app.packing.build_changes import build_changes
+from app.packing.build_changes import build_changes, other_numbers
+from app.packing.pack_removal import discard_pack
 from app.packing.pack_work import make_due_packs
 from app.packing.pack_writing import store
 from app.refusals import Unavailable
@@ -161,6 +162,20 @@ def test_a_build_without_a_pack_says_when_it_can_be_compared(script: Script, two
     assert (answer.status_code, answer.get_json()["error"]) == (409, "no_index")
     assert answer.get_json()["message"] == (
         "Build 2 has no list of its files yet, so it cannot be compared. It is being prepared. Try again in a minute."
+    )
+
+
+def test_a_build_whose_pack_was_freed_is_not_offered(
+    game: Game, script: Script, two_builds: tuple[Build, Build]
+) -> None:
+    first, second = two_builds
+    assert other_numbers(game, second, 10, None) == [1]
+    discard_pack(ready_pack(first))
+    assert other_numbers(game, second, 10, None) == []
+    assert other_numbers(game, second, 10, 1) == [1], "the one in the address is shown"
+    assert ask(script, 2, against=1).get_json()["message"] == (
+        "Build 1 has no list of its files, so it cannot be compared. Lists are kept of the live build, the 3 newest "
+        "builds, and builds on servers."
     )
 
 

@@ -46,7 +46,7 @@ def test_a_build_says_what_it_is_and_where(owner: Visitor, garden: str) -> None:
     text = plain(owner.get(f"{PAGE}/builds/3").text)
     assert "Build 3 Ready, was live" in text
     assert "Cached on 5 of 6: srv-01, srv-02, srv-03, srv-04 and srv-05" in text
-    assert "Unpacked 13.2 GiB in 1,204 files" in text
+    assert "Unpacked 13.2 GiB in 1,204 files and folders" in text
     assert f"SHA-256 {'0' * 63}3" in text
     assert "Roll back to build 3" in text
     assert "Save the note" in text

@@ -68,7 +68,7 @@ def test_keys_are_grouped_by_app_and_say_enough_to_recognise_them(owner: Visitor
 def test_the_form_says_which_scopes_release_builds(owner: Visitor) -> None:
     page = plain(owner.get("/settings/keys/new").text)
     assert "write Change games, images and components; release builds" in page
-    assert "upload Send images and builds; builds may go live at once" in page
+    assert "upload Send images and builds; builds may go live at once. slipway push needs read too" in page
 
 
 def test_the_built_in_app_is_not_offered(owner: Visitor, cast: Cast) -> None:
