@@ -63,12 +63,10 @@ def page(slug: str, number: int) -> ResponseReturnValue:
     """One page of changes, largest first."""
     game = my_game(slug)
     build = find_build(game, str(number))
-    against = query_number("against")
+    against = _requested_other(game, build)
     kind, text = request.args.get("kind", ""), request.args.get("q", "").strip()[:MAX_TEXT_LENGTH]
     if kind not in KINDS:
         raise InvalidRequest("kind is one of changed, added and removed. Remove it from the address to see all.")
-    other = default_other(game, build)
-    against = against or (other.number if other else None)
     choices = other_numbers(game, build, MAX_CHOICES, against)
     view = _view(game, build, against, kind, text, CHANGES_PER_PAGE)
     return render_template(
@@ -81,10 +79,16 @@ def largest(slug: str, number: int) -> ResponseReturnValue:
     """The largest changes, for the build's own page and for the question before a release."""
     game = my_game(slug)
     build = find_build(game, str(number))
-    against = query_number("against")
-    other = default_other(game, build) if against is None else None
-    view = _view(game, build, against or (other.number if other else None), "", "", CHANGES_ON_BUILD_PAGE)
+    view = _view(game, build, _requested_other(game, build), "", "", CHANGES_ON_BUILD_PAGE)
     return render_template("builds/_largest_changes.html", view=view, slug=slug)
+
+
+def _requested_other(game: Game, build: Build) -> int | None:
+    """The number of the build in the address, or of the one that is compared with by default. None if there is none."""
+    if against := query_number("against"):
+        return against
+    other = default_other(game, build)
+    return other.number if other else None
 
 
 def _view(game: Game, build: Build, against: int | None, kind: str, text: str, limit: int) -> ChangesView:

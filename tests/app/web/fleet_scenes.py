@@ -13,8 +13,17 @@ from app.data.models.game import Release
 from app.data.models.server import Server, TransferHour
 from app.fleet.transfers import OwnedGame, record_arrived
 from app.topics.names import FLEET_TOPIC, partner_topic
+from tests.app.web import scenes
 
 TB, MB = 10**12, 10**6
+
+
+def garden_on_machines(partner_id: str) -> str:
+    """One game with one of six servers in each state, on machines of 1.6 TB; its id."""
+    game_id = scenes.forking_paths(partner_id)
+    scenes.servers_report(silent=["srv-06"])
+    machines()
+    return game_id
 
 
 def machines(*, agent: str = "1.0.3", used: tuple[float, ...] = (0.99, 0.70, 0.56, 1.59, 1.14, 0.92)) -> None:

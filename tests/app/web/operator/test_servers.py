@@ -37,10 +37,7 @@ def operator(cast: Cast, signed_in: Callable[[str], Visitor]) -> Visitor:
 @pytest.fixture
 def garden(cast: Cast, six_servers: list[str]) -> str:
     """One game with one server in each state, on machines of 1.6 TB; its id."""
-    game_id = scenes.forking_paths(cast.starlight.partner_id)
-    scenes.servers_report(silent=["srv-06"])
-    fleet_scenes.machines()
-    return game_id
+    return fleet_scenes.garden_on_machines(cast.starlight.partner_id)
 
 
 def plain(text: str) -> str:

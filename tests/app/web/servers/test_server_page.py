@@ -33,10 +33,7 @@ BUSY = (
 @pytest.fixture
 def garden(cast: Cast, six_servers: list[str]) -> str:
     """One game of Starlight's with one server in each state; its id."""
-    game_id = scenes.forking_paths(cast.starlight.partner_id)
-    scenes.servers_report(silent=["srv-06"])
-    fleet_scenes.machines()
-    return game_id
+    return fleet_scenes.garden_on_machines(cast.starlight.partner_id)
 
 
 def part(page: str, part_id: str) -> str:
