@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.data.models.asset import Blob, BlobVariant
 from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack, PackUpdate
-from app.packing.pack_removal import NamedObject, objects_of_pack, objects_of_update
+from app.packing.pack_removal import HAS_INDEX, NamedObject, objects_of_pack, objects_of_update
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,12 @@ def build_objects(session: Session) -> list[BuildObject]:
 
 
 def pack_objects(session: Session) -> dict[NamedObject, str]:
-    """Objects of ready packs and of updates → what each belongs to, for people."""
+    """Objects of ready packs, of updates, and lists of files → what each belongs to, for people."""
     found: dict[NamedObject, str] = {}
     whose = select(BuildPack, Build.number, Game.slug).join(Build, BuildPack.build_id == Build.id)
-    for pack, number, slug in session.execute(
-        whose.join(Game, Build.game_id == Game.id).where(BuildPack.state == "ready")
-    ):
-        found |= dict.fromkeys(objects_of_pack(pack), f"{slug}, pack of build {number}")
+    for pack, number, slug in session.execute(whose.join(Game, Build.game_id == Game.id).where(HAS_INDEX)):
+        what = "pack" if pack.state == "ready" else "list of files"
+        found |= dict.fromkeys(objects_of_pack(pack), f"{slug}, {what} of build {number}")
     updates = select(PackUpdate, Build.number, Game.slug).join(Build, PackUpdate.build_id == Build.id)
     for update, number, slug in session.execute(updates.join(Game, Build.game_id == Game.id)):
         found |= dict.fromkeys(objects_of_update(update), f"{slug}, update to build {number}")

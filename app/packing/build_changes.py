@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import select
 
 from app.data.cursors import decode_cursor, encode_cursor, unknown_cursor
 from app.data.database import free_connection
@@ -18,22 +18,17 @@ from app.data.models.pack import BuildPack
 from app.limits import thread_budgets
 from app.limits.slots import Owner
 from app.packing.change_table import ChangeFilter, ChangePage, ChangeTable
-from app.packing.due_packs import NEWEST_PACKED
 from app.packing.pack_reading import read_own_index
+from app.packing.pack_requests import request_list
 from app.refusals import Conflict, NotFound, Unavailable
 from app.storage.objects import ObjectMissing
+from app.topics.queue import enqueue
 from slipway.packs.comparing import ChangeKind, below_top, changes
 from slipway.packs.format.refusals import IndexRefused
 
 MAX_CACHED_BYTES = 64 * 2**20
 MAX_WAIT_SECONDS = 30.0
-
-_REMEDY = {
-    "waiting": "It is waiting to be prepared. Try again in a few minutes.",
-    "making": "It is being prepared. Try again in a minute.",
-    "no_room": "There was no room on the disk to prepare it; it is tried again later. Tell the operator.",
-    "failed": "Preparing it failed. Tell the operator.",
-}
+INDEX_PREPARING = "index_preparing"  # the refusal of a comparison that is possible soon
 
 
 @dataclass(frozen=True)
@@ -86,18 +81,18 @@ def build_changes(game: Game, build: Build, against: int | None = None) -> Build
     """Compare with the build numbered `against`, or by default with the live build; the live build itself with the one
     that was live before. Reads from storage and frees the database connection.
 
-    Raises NotFound if there is no build to compare with, Conflict (`no_index`) if one of the two has no pack, and
-    Unavailable if other comparisons take too long or too many wait.
+    Raises NotFound if there is no build to compare with, and Unavailable if other comparisons take too long or too many
+    wait. If one of the two has no list of its files, that is made now: Conflict, as INDEX_PREPARING, or as `no_index`
+    when it could not be made.
     """
     other = _other_build(game, build, against)
     wanted = select(BuildPack).where(BuildPack.build_id.in_([build.id, other.id]))
     packs = {pack.build_id: pack for pack in db.session.scalars(wanted)}
-    for each in (other, build):
-        pack = packs.get(each.id)
-        if pack is None or pack.state != "ready":
-            raise Conflict(_no_index(each, pack), "no_index")
     partner_id = game.partner_id
     free_connection()
+    missing = [each for each in (other, build) if each.id not in packs or not packs[each.id].has_index]
+    if missing:
+        raise _requested(missing, packs)
     table = _cache.get((other.id, build.id))
     if table is None:
         with thread_budgets.comparisons.acquired(Owner.partner(partner_id, "Your partner")):
@@ -116,12 +111,10 @@ def default_other(game: Game, build: Build) -> Build | None:
 
 
 def other_numbers(game: Game, build: Build, limit: int, chosen: int | None) -> Sequence[int]:
-    """The numbers of the newest builds that this one can be compared with, and of the `chosen` one."""
-    has_index = exists().where(BuildPack.build_id == Build.id, BuildPack.state == "ready")
-    query = select(Build.number).where(
-        Build.game_id == game.id, Build.id != build.id, or_(has_index, Build.number == chosen)
-    )
-    return db.session.scalars(query.order_by(Build.number.desc()).limit(limit)).all()
+    """The numbers of the newest other builds, and of the `chosen` one."""
+    query = select(Build.number).where(Build.game_id == game.id, Build.id != build.id)
+    newest = query.order_by((Build.number == chosen).desc(), Build.number.desc()).limit(limit)
+    return sorted(db.session.scalars(newest), reverse=True)
 
 
 def _other_build(game: Game, build: Build, against: int | None) -> Build:
@@ -136,14 +129,25 @@ def _other_build(game: Game, build: Build, against: int | None) -> Build:
     return found
 
 
-def _no_index(build: Build, pack: BuildPack | None) -> str:
-    if pack is None:  # every build that is kept ready for servers has a row
-        return (
-            f"Build {build.number} has no list of its files, so it cannot be compared. Lists are kept of the live "
-            f"build, the {NEWEST_PACKED} newest builds, and builds on servers."
-        )
-    remedy = _REMEDY.get(pack.state, "")
-    return f"Build {build.number} has no list of its files yet, so it cannot be compared. {remedy}"
+def _requested(missing: Sequence[Build], packs: Mapping[str, BuildPack]) -> Conflict:
+    """Have the missing lists made, unless that is under way. The refusal says to wait, or which list could not be made
+    and why."""
+    for build in missing:
+        pack = packs.get(build.id)
+        if pack is not None and (pack.state == "failed" or (pack.state == "no_room" and pack.list_requested)):
+            return Conflict(
+                f"Build {build.number} cannot be compared, because the list of its files could not be made. "
+                f"{pack.reason}",
+                "no_index",
+            )
+    for build in missing:
+        pack = packs.get(build.id)
+        if pack is None or pack.state not in {"waiting", "making"}:
+            request_list(build.id)
+            enqueue("make_packs", build.id)
+    names = " and ".join(str(build.number) for build in missing)
+    lists = f"list of files of build {names} is" if len(missing) == 1 else f"lists of files of builds {names} are"
+    return Conflict(f"The {lists} being made. Try again in a minute.", INDEX_PREPARING)
 
 
 def _compare(old: Build, old_pack: BuildPack, new: Build, new_pack: BuildPack) -> ChangeTable:

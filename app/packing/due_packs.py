@@ -1,7 +1,8 @@
 """Which builds should have a pack, and which packs are due to be made.
 
 A pack is kept for builds that servers may get or start an update from: the live build, the newest builds of a game, and
-every build that an active server holds or should hold. Packs of other builds are freed (`pack_removal`).
+every build that an active server holds or should hold. Packs of other builds are freed (`pack_removal`); their lists of
+files stay. A list that somebody asks for is made like a pack, and nothing else is kept of it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ NEWEST_PACKED = 3  # builds per game that have packs although no server holds th
 MAX_MAKINGS = 5
 PAUSE_AFTER_FAILURE = timedelta(minutes=1)
 PAUSE_WITHOUT_ROOM = timedelta(minutes=10)
+# Of rows that are about a pack, and not only about a list of files.
+IS_FOR_SERVERS = and_(BuildPack.state != "listed", ~BuildPack.list_requested)
 CLAIMS = ClaimColumns(BuildPack.build_id, BuildPack.maker, BuildPack.makings_begun, BuildPack.touched_at)
 
 
@@ -40,22 +43,29 @@ def is_needed() -> ColumnElement[bool]:
 
 
 def due_packs() -> Sequence[str]:
-    """Ids of the builds whose packs can be made now, the most urgent first: live builds, then the newest ones."""
-    return _needed(or_(BuildPack.build_id.is_(None), is_due()))
+    """Ids of the builds whose packs or lists can be made now, the most urgent first: live builds, then the newest
+    ones."""
+    return _wanted(or_(BuildPack.build_id.is_(None), is_due()))
 
 
 def unready_packs(game_ids: Sequence[str] | None) -> Sequence[str]:
     """As `due_packs`, with those that failed or wait, of some games or (None) of all."""
     unready = or_(BuildPack.build_id.is_(None), BuildPack.state != "ready")
-    return _needed(unready if game_ids is None else and_(unready, Game.id.in_(game_ids)))
+    return _wanted(unready if game_ids is None else and_(unready, Game.id.in_(game_ids)))
 
 
-def _needed(condition: ColumnElement[bool]) -> Sequence[str]:
+def is_wanted() -> ColumnElement[bool]:
+    """Whether a build should have a pack, or at least its list of files. For queries that join Build and Game, and
+    BuildPack where there is one."""
+    return or_(is_needed(), and_(Game.deleted_at.is_(None), BuildPack.list_requested))
+
+
+def _wanted(condition: ColumnElement[bool]) -> Sequence[str]:
     found = db.session.scalars(
         select(Build.id)
         .join(Game, Build.game_id == Game.id)
         .outerjoin(BuildPack, BuildPack.build_id == Build.id)
-        .where(is_needed(), condition)
+        .where(is_wanted(), condition)
         .order_by((Build.id == Game.released_build_id).desc(), Build.created_at.desc())
     ).all()
     free_connection()
@@ -63,10 +73,11 @@ def _needed(condition: ColumnElement[bool]) -> Sequence[str]:
 
 
 def is_due() -> ColumnElement[bool]:
-    """Whether a pack waits to be made, or its maker died."""
+    """Whether a wanted pack waits to be made, or its maker died."""
     failed_just_now = and_(BuildPack.makings_begun > 0, BuildPack.touched_at > now() - PAUSE_AFTER_FAILURE)
     return or_(
         and_(BuildPack.state == "waiting", ~failed_just_now),
+        BuildPack.state == "listed",
         and_(BuildPack.state == "making", CLAIMS.is_free()),
         and_(BuildPack.state == "no_room", BuildPack.touched_at < now() - PAUSE_WITHOUT_ROOM),
     )

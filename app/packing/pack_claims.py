@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts.build_quota import build_quota
@@ -21,7 +21,8 @@ from app.data.models.base import new_id, now
 from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack, PackUpdate
 from app.data.models.partner import Partner
-from app.packing.due_packs import CLAIMS, MAX_MAKINGS, is_due, is_needed
+from app.packing.due_packs import CLAIMS, MAX_MAKINGS, is_due, is_needed, is_wanted
+from app.packing.pack_removal import NamedObject, objects_of_pack, objects_of_update
 from app.packing.pack_requests import request_pack
 from app.packing.pack_topics import topics_of
 from app.process.crash_points import crash_point
@@ -32,12 +33,13 @@ from slipway.client.sizes import format_size
 @dataclass(frozen=True)
 class PackClaim:
     """The right of this worker to make one pack. `build` has its game loaded. `folder` is in the bucket; `abandoned` is
-    that of an attempt whose worker died."""
+    that of an attempt whose worker died. `list_only`: of the pack, only its index is stored."""
 
     build: Build
     token: str
     folder: str
     abandoned: str | None
+    list_only: bool = False
 
     @property
     def work_bytes(self) -> int:
@@ -68,18 +70,21 @@ _RESERVED_AHEAD = 32 * MIB
 
 
 def claim_pack(build_id: str, *, again: bool = False) -> PackClaim | None:
-    """Claim a pack that is due; with `again`, also one that failed before. None if there is nothing to make, if another
-    worker has the claim, or if the partner's quota has no room for the pack, which the row then shows."""
+    """Claim a pack that is due, or a requested list of files; with `again`, also one that failed before. None if there
+    is nothing to make, if another worker has the claim, or if the partner's quota has no room for the pack, which the
+    row then shows. A list is small, and counts against the quota without being refused."""
     try:
         with writing() as session:
-            build = session.scalar(
-                select(Build)
+            found = session.execute(
+                select(Build, is_needed())
                 .join(Game, Build.game_id == Game.id)
+                .outerjoin(BuildPack, BuildPack.build_id == Build.id)
                 .options(joinedload(Build.game))
-                .where(Build.id == build_id, is_needed())
-            )
-            if build is None:
+                .where(Build.id == build_id, is_wanted())
+            ).first()
+            if found is None:
                 return None
+            build, needed_by_servers = found
             partner = session.get_one(Partner, build.game.partner_id, with_for_update=True)
             row = _lock_due(session, build, again=again)
             if row is None:
@@ -89,15 +94,18 @@ def claim_pack(build_id: str, *, again: bool = False) -> PackClaim | None:
             row.touched_at = now()
             announce(game_topic(build.game_id))
             needed = max(build.size, row.needed_bytes)
-            if left is not None and left < needed:
+            has_room = left is None or left >= needed
+            list_only = row.list_requested and not (needed_by_servers and has_room)
+            if not list_only and not has_room:
+                assert left is not None
                 _end(row, "no_room", _quota_reason(build, partner, left, needed))
                 announce(*topics_of(session, build_id))
                 return None
             row.state, row.maker = "making", token
             row.makings_begun += 1
-            claim = PackClaim(build, token, f"packs/{new_id('pack')}", row.folder)
-            row.folder = claim.folder
-            row.pack_bytes = needed
+            claim = PackClaim(build, token, f"packs/{new_id('pack')}", row.folder, list_only)
+            row.folder, row.list_requested = claim.folder, list_only
+            row.pack_bytes = 0 if list_only else needed
             row.bytes_done, row.bytes_total = 0, claim.work_bytes
             row.reason = None
             return claim
@@ -109,7 +117,7 @@ def _lock_due(session: Session, build: Build, *, again: bool) -> BuildPack | Non
     request_pack(session, build)
     row = session.get_one(BuildPack, build.id, with_for_update=True, populate_existing=True)
     due = bool(session.scalar(select(is_due()).where(BuildPack.build_id == build.id)))
-    if again and row.state in {"waiting", "no_room", "failed"}:
+    if again and row.state in {"waiting", "listed", "no_room", "failed"}:
         row.makings_begun = row.needed_bytes = 0
         return row
     if due and row.makings_begun >= MAX_MAKINGS:
@@ -160,9 +168,10 @@ def owns_claim(claim: PackClaim) -> bool:
     return CLAIMS.owns(claim.build.id, claim.token)
 
 
-def is_ready(claim: PackClaim) -> bool:
-    """Whether this attempt has become the pack."""
-    mine = select(BuildPack.build_id).where(BuildPack.folder == claim.folder, BuildPack.state == "ready")
+def is_kept(claim: PackClaim) -> bool:
+    """Whether this attempt has become the pack, or the list of files."""
+    ready = and_(BuildPack.folder == claim.folder, BuildPack.state == "ready")
+    mine = select(BuildPack.build_id).where(or_(ready, BuildPack.list_folder == claim.folder))
     found = db.session.scalar(mine)
     free_connection()
     return found is not None
@@ -197,25 +206,34 @@ def end_failed(claim: PackClaim, reason: str, *, for_good: bool) -> None:
     free_connection()
 
 
-def finish(claim: PackClaim, made: BuildPack, updates: Sequence[PackUpdate]) -> Sequence[PackUpdate] | None:
-    """Publish a pack whose objects are stored, with the updates to it. `made` has the values of the row. Returns the
-    updates that were not added: their objects belong to nobody. None if the claim was lost: then that goes for all."""
+def finish(claim: PackClaim, made: BuildPack, updates: Sequence[PackUpdate]) -> Sequence[NamedObject] | None:
+    """Publish a pack whose objects are stored, with the updates to it, or a list of files. `made` has the values of the
+    row. Returns objects that belong to nobody: the list that was there before, and updates that were not added. None if
+    the claim was lost: then all objects belong to nobody."""
     with writing() as session:
         row = _lock_own(session, claim)
         if row is None:
             return None
-        _end(row, "ready", None)
-        row.folder = claim.folder
+        left = objects_of_pack(row)
+        if claim.list_only:
+            # Released meanwhile: servers wait for the pack.
+            _end(row, "waiting" if row.awaited_until else "listed", None)
+            row.list_folder, row.list_requested, row.makings_begun = claim.folder, False, 0
+        else:
+            _end(row, "ready", None)
+            row.folder, row.list_folder = claim.folder, None
         row.pack_bytes, row.index_bytes = made.pack_bytes, made.index_bytes
         row.index_sha256, row.index_size = made.index_sha256, made.index_size
         row.bytes_done, row.made_at = row.bytes_total, now()
-        row.needed_bytes = 0
+        if not claim.list_only:
+            row.needed_bytes = 0
         added = add_updates(session, updates)
         announce(*topics_of(session, row.build_id))
         crash_point("in-pack-publish")
     crash_point("pack-published")
     free_connection()
-    return [update for update in updates if update not in added]
+    unnamed = [update for update in updates if update not in added]
+    return left + [found for update in unnamed for found in objects_of_update(update)]
 
 
 def add_updates(session: Session, updates: Sequence[PackUpdate], *, named: bool = False) -> Sequence[PackUpdate]:

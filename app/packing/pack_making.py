@@ -32,12 +32,12 @@ from app.packing.pack_claims import (
     end_without_room,
     finish,
     free_claim,
-    is_ready,
+    is_kept,
     owns_claim,
 )
 from app.packing.pack_reading import StoredIndex, limits_for, older_build
-from app.packing.pack_removal import objects_of_update, remove_folder, remove_objects
-from app.packing.pack_writing import PackWriter, store
+from app.packing.pack_removal import remove_folder, remove_objects
+from app.packing.pack_writing import NoPack, PackWriter, store
 from app.packing.update_making import UpdateObjects, store_update
 from app.packing.work_folder import check_free, work_folder
 from app.process import shutdown
@@ -128,7 +128,7 @@ def _make(claim: PackClaim) -> Outcome:
         def cancelled() -> bool:
             return heartbeat.lost.is_set() or shutdown.stopping.is_set()
 
-        with _cleared_unless_ready(claim):
+        with _cleared_unless_kept(claim):
             with work_folder(settings(), claim.build) as folder:
                 _unpack_archive(claim, folder, heartbeat, cancelled)
                 crash_point("archive-unpacked")
@@ -139,18 +139,17 @@ def _make(claim: PackClaim) -> Outcome:
             left = finish(claim, made, updates)
             if left is None:
                 return Outcome.NOT_OURS
-            for update in left:  # the older build's pack was freed meanwhile, or another worker was first
-                remove_objects(objects_of_update(update))
+            remove_objects(left)
             return Outcome.READY
 
 
 @contextmanager
-def _cleared_unless_ready(claim: PackClaim) -> Iterator[None]:
+def _cleared_unless_kept(claim: PackClaim) -> Iterator[None]:
     """Remove what an attempt stored that does not become the pack, while the row still names it."""
     try:
         yield
     finally:
-        if not is_ready(claim):
+        if not is_kept(claim):
             remove_folder(claim.folder)
 
 
@@ -193,7 +192,7 @@ def _write(
     cancelled: Callable[[], bool],
 ) -> tuple[BuildPack, WrittenBuild]:
     build = claim.build
-    row = BuildPack(build_id=build.id, folder=claim.folder)
+    row = BuildPack(build_id=build.id, state="ready", folder=claim.folder)
 
     def worked(done: int) -> None:
         heartbeat.bytes_done = min(build.size + done, claim.work_bytes)
@@ -207,19 +206,22 @@ def _write(
             reserved = cover_pack(claim, size)
             check_free(settings(), build)
 
-    with PackWriter(row.pack_key, build.unpacked_bytes, cover) as sink:
+    # For a list of files the pack is made too, because the index names places in it.
+    writer = NoPack() if claim.list_only else PackWriter(row.pack_key, build.unpacked_bytes, cover)
+    with writer as sink:
         written = write_build(
             folder,
             sink,  # type: ignore[arg-type]  # write() is all it calls
             build=build.number,
-            read_older=older.read,
+            read_older=None if claim.list_only else older.read,
             work=folder,
             progress=worked,
             cancelled=cancelled,
         )
         sink.finish()
     crash_point("pack-stored")
-    cover(sink.size + len(written.index_object))
+    if not claim.list_only:
+        cover(sink.size + len(written.index_object))
     store(row.index_key, written.index_object)
     row.pack_bytes, row.index_bytes = sink.size, len(written.index_object)
     row.index_sha256, row.index_size = written.reference.sha256, written.reference.size

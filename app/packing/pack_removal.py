@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import and_, delete, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from app.data.database import announce, free_connection, in_batches, writing
@@ -20,6 +20,7 @@ from app.refusals import Refusal
 from app.storage.bucket import bucket
 
 log = logging.getLogger(__name__)
+HAS_INDEX = or_(BuildPack.state == "ready", BuildPack.list_folder.is_not(None))
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def pack_objects(session: Session, build_ids: Sequence[str]) -> list[NamedObject
     """All objects that belong to packs of these builds, and to updates to and from them."""
     found: list[NamedObject] = []
     for batch in in_batches(build_ids):
-        packs = select(BuildPack).where(BuildPack.build_id.in_(batch), BuildPack.state == "ready")
+        packs = select(BuildPack).where(BuildPack.build_id.in_(batch), HAS_INDEX)
         touching = or_(PackUpdate.build_id.in_(batch), PackUpdate.from_build_id.in_(batch))
         for pack in session.scalars(packs):
             found += objects_of_pack(pack)
@@ -44,8 +45,9 @@ def pack_objects(session: Session, build_ids: Sequence[str]) -> list[NamedObject
 
 
 def objects_of_pack(pack: BuildPack) -> list[NamedObject]:
-    """Those of a ready pack, without its updates."""
-    return [NamedObject(pack.pack_key, pack.pack_bytes), NamedObject(pack.index_key, pack.index_bytes)]
+    """Those of a ready pack, without its updates; without a pack, the list of files that is kept."""
+    packs = [NamedObject(pack.pack_key, pack.pack_bytes)] if pack.state == "ready" else []
+    return packs + ([NamedObject(pack.index_key, pack.index_bytes)] if pack.has_index else [])
 
 
 def objects_of_update(update: PackUpdate) -> list[NamedObject]:
@@ -91,7 +93,7 @@ def discard_pack(pack: BuildPack) -> None:
 def discard_incomplete(game_ids: Sequence[str] | None) -> None:
     """Remove the rows of packs and updates whose objects are missing in storage, or have another size, of some games or
     (None) of all. They are due again."""
-    packs = select(BuildPack).join(Build, BuildPack.build_id == Build.id).where(BuildPack.state == "ready")
+    packs = select(BuildPack).join(Build, BuildPack.build_id == Build.id).where(HAS_INDEX)
     if game_ids is not None:
         packs = packs.where(Build.game_id.in_(game_ids))
     rows = db.session.scalars(packs.options(selectinload(BuildPack.updates))).all()
@@ -105,11 +107,21 @@ def discard_incomplete(game_ids: Sequence[str] | None) -> None:
         if not is_complete(objects_of_pack(pack)):
             log.warning("the pack of %s is not complete in storage and is made again", pack.build_id)
             discard_pack(pack)
+            _forget_list(pack)
             continue
         for update in pack.updates:
             if not is_complete(objects_of_update(update)):
                 log.warning("the update to %s is not complete in storage and is made again", pack.build_id)
                 _discard_update(update)
+
+
+def _forget_list(pack: BuildPack) -> None:
+    """Forget a list of files that is kept without a pack and is lost. It is made again when somebody asks."""
+    with writing() as session:
+        row = session.get(BuildPack, pack.build_id, with_for_update=True, populate_existing=True)
+        if row is not None and pack.list_folder is not None and row.list_folder == pack.list_folder:
+            row.list_folder, row.index_bytes = None, 0
+    free_connection()
 
 
 def _discard_update(update: PackUpdate) -> None:
@@ -128,12 +140,15 @@ def _discard_update(update: PackUpdate) -> None:
 
 def free_packs() -> list[NamedObject]:
     """Remove the packs of builds that no server holds and none will get soon (`is_needed`), and the updates to and from
-    them. Returns the removed objects. Repeatable."""
+    them. Their lists of files are kept. Returns the removed objects. Repeatable."""
+    in_use = or_(
+        BuildPack.state.in_(["making", "listed"]), and_(BuildPack.state == "waiting", BuildPack.list_requested)
+    )
     unneeded = (
         select(BuildPack.build_id)
         .join(Build, BuildPack.build_id == Build.id)
         .join(Game, Build.game_id == Game.id)
-        .where(BuildPack.state != "making", Game.deleted_at.is_(None), ~is_needed())
+        .where(~in_use, Game.deleted_at.is_(None), ~is_needed())
     )
     found = db.session.scalars(unneeded).all()
     free_connection()
@@ -142,11 +157,26 @@ def free_packs() -> list[NamedObject]:
         with writing() as session:
             row = session.get(BuildPack, build_id, with_for_update=True, populate_existing=True)
             still = session.scalar(unneeded.where(BuildPack.build_id == build_id))
-            objects = _remove(session, row) if row is not None and still else []
+            objects = _free(session, row) if row is not None and still else []
         free_connection()
         remove_objects(objects)
         removed += objects
     return removed
+
+
+def _free(session: Session, row: BuildPack) -> list[NamedObject]:
+    if not row.has_index:
+        return _remove(session, row)
+    objects = [found for found in pack_objects(session, [row.build_id]) if found.key != row.index_key]
+    announce(*topics_of(session, row.build_id))
+    touching = or_(PackUpdate.build_id == row.build_id, PackUpdate.from_build_id == row.build_id)
+    session.execute(delete(PackUpdate).where(touching))
+    if row.state == "ready":
+        row.list_folder = row.folder
+    row.state, row.folder, row.list_requested = "listed", None, False
+    row.pack_bytes = row.makings_begun = 0
+    row.reason = row.awaited_until = None
+    return objects
 
 
 def _remove(session: Session, row: BuildPack) -> list[NamedObject]:

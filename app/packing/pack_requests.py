@@ -1,11 +1,13 @@
 """Requesting a pack in the transaction that publishes or releases its build. The release never waits for it; servers
-that play an older build do, for a while, because that is sooner over than fetching the archive."""
+that play an older build do, for a while, because that is sooner over than fetching the archive.
+
+Requesting the list of files of a build that has none, because somebody compares it."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.config.settings import settings
@@ -26,12 +28,38 @@ def request_pack(session: Session, build: Build) -> None:
 def await_pack(session: Session, build: Build, released_at: datetime) -> None:
     """The build is live from now on: let servers wait for its pack. Inside writing()."""
     request_pack(session, build)
+    only_listed = or_(BuildPack.state == "listed", and_(BuildPack.state != "making", BuildPack.list_requested))
+    session.execute(
+        update(BuildPack)
+        .where(BuildPack.build_id == build.id, only_listed)
+        .values(state="waiting", list_requested=False, makings_begun=0, reason=None)
+    )
     until = released_at + timedelta(seconds=settings().pack_wait)
     session.execute(
         update(BuildPack)
         .where(BuildPack.build_id == build.id, BuildPack.state.in_(["waiting", "making"]))
         .values(awaited_until=until)
     )
+
+
+def request_list(build_id: str) -> None:
+    """Make the list of files of a build due that has none. Changes nothing while its pack is due, or after making the
+    list failed. Call `enqueue("make_packs", build_id)` afterwards."""
+    requested = {"state": "waiting", "list_requested": True, "makings_begun": 0, "reason": None}
+    # A pack for which the quota has no room: the list needs none.
+    without_list = and_(BuildPack.state.in_(["listed", "no_room"]), BuildPack.list_folder.is_(None))
+    with writing() as session:
+        if session.scalar(select(Build.id).where(Build.id == build_id).with_for_update()) is None:
+            return  # deleted meanwhile
+        row = insert_on_conflict(session, BuildPack).values(build_id=build_id, touched_at=now(), **requested)
+        session.execute(
+            row.on_conflict_do_update(
+                index_elements=[BuildPack.build_id],
+                set_=requested,
+                where=and_(without_list, ~BuildPack.list_requested),
+            )
+        )
+    free_connection()
 
 
 def end_waits() -> int:

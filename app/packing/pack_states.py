@@ -11,6 +11,7 @@ from sqlalchemy.orm import selectinload
 from app.data.database import in_batches
 from app.data.extensions import db
 from app.data.models.pack import BuildPack, PackState
+from app.packing.due_packs import IS_FOR_SERVERS
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ def pack_states(build_ids: Collection[str]) -> dict[str, PackStatus]:
         pack.build_id: _status(pack)
         for batch in in_batches(build_ids)
         for pack in db.session.scalars(
-            select(BuildPack).where(BuildPack.build_id.in_(batch)).options(selectinload(BuildPack.updates))
+            select(BuildPack)
+            .where(BuildPack.build_id.in_(batch), IS_FOR_SERVERS)
+            .options(selectinload(BuildPack.updates))
         )
     }
 

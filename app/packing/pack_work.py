@@ -104,6 +104,8 @@ def _described(build_id: str, outcome: Outcome) -> MadePack:
     name = f"{build.game.slug}, build {build.number}"
     if pack.state == "ready":
         return MadePack(name, f"{pack.pack_bytes + pack.index_bytes:,} bytes", Result.MADE)
+    if pack.state == "listed":
+        return MadePack(f"{name}, list of files", f"{pack.index_bytes:,} bytes", Result.MADE)
     if outcome is Outcome.NOT_OURS and pack.state == "making":
         return MadePack(name, "another worker is making it", Result.SKIPPED)
     return MadePack(name, pack.reason or "storage does not answer; it is tried again later", Result.FAILED)

@@ -66,6 +66,24 @@ class PackWriter:
                     raise
 
 
+class NoPack:
+    """In the place of a PackWriter when only the index is kept. Its size stays 0."""
+
+    size = 0
+
+    def write(self, content: bytes) -> int:
+        return len(content)
+
+    def finish(self) -> None:
+        """Nothing is stored."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is to be aborted."""
+
+
 def store(key: str, content: bytes) -> None:
     """Store a small object. Raises StorageError after MAX_TRIES: it comes after minutes of work."""
     md5 = hashlib.md5(content, usedforsecurity=False).digest()

@@ -13,13 +13,15 @@ from slipway.cli.command_context import CommandContext, with_context
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.game_arguments import with_game, with_game_and_build
-from slipway.cli.output import OutputTable
+from slipway.cli.output import Output, OutputTable
+from slipway.cli.platform_client import PlatformClient
 from slipway.cli.push.build_progress import Deadline, wait_until_cached
 from slipway.cli.push.push_options import WAIT_LEVELS, PushOptions
 from slipway.client.printable import printable
 from slipway.client.sizes import format_size
 
 _WATCH_RETRY_SECONDS = 300.0
+_LIST_PAUSE_SECONDS = 2.0
 _CHANGE_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 
@@ -165,6 +167,13 @@ def download(context: CommandContext, slug: str | None, build: int | None, targe
 @click.option("--kind", type=click.Choice(tuple(_CHANGE_SIGNS)), help="Only these changes.")
 @click.option("--path", "text", metavar="TEXT", help="Only paths that contain this.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many, largest first.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=600.0,
+    show_default=True,
+    help="Seconds to wait while the list of files of an old build is made.",
+)
 @with_context
 def diff(
     context: CommandContext,
@@ -174,6 +183,7 @@ def diff(
     kind: str | None,
     text: str | None,
     limit: int,
+    timeout: float,
 ) -> None:
     """Show the files that a build adds (+), removes (-) and changes (~), largest first.
 
@@ -183,12 +193,28 @@ def diff(
     slug = context.resolve_slug(slug, platform)
     chosen = {"against": against, "kind": kind, "q": text, "limit": limit}
     query = urlencode({name: value for name, value in chosen.items() if value is not None})
-    found = platform.game(slug, f"/builds/{build}/changes?{query}")
+    found = _changes(platform, slug, f"/builds/{build}/changes?{query}", context.output, Deadline(timeout))
     changes = found["changes"]
     rows = [_change_row(change) for change in changes]
     headings = ("", "File", f"Build {found['against']}", f"Build {found['build']}", "New content")
     facts = {"game": slug} | {name: value for name, value in found.items() if name != "nextCursor"}
     context.output.result(facts, _change_summary(found), OutputTable(headings, rows))
+
+
+def _changes(platform: PlatformClient, slug: str, path: str, output: Output, deadline: Deadline) -> dict[str, Any]:
+    """Compare the builds, as soon as both have a list of their files."""
+    told = False
+    while True:
+        try:
+            return platform.game(slug, path)
+        except CommandError as refusal:
+            if refusal.error_code != "index_preparing":
+                raise
+            if not told:
+                output.info(str(refusal))
+            told = True
+            if not deadline.sleep(_LIST_PAUSE_SECONDS):
+                raise
 
 
 def _change_row(change: dict[str, Any]) -> tuple[str, ...]:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import select, update
 
+from app.data.database import free_connection, writing
+from app.data.models.base import now
+from app.data.models.game import Build
+from app.data.models.pack import BuildPack
 from tests.app.web import pack_scenes
 from tests.app.web.conftest import ONE_DATABASE
 from tests.browser.test_axe import findings
@@ -45,6 +51,31 @@ def test_the_largest_changes_are_loaded_and_lead_to_all(
     page.set_viewport_size({"width": 360, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert complaints == []
+
+
+def test_a_list_of_files_that_is_being_made_appears_by_itself(
+    sign_in: Callable[[str], Page], cast: Cast, harbour: None, complaints: list[str]
+) -> None:
+    page = sign_in(cast.starlight.owner)
+    waiting = page.get_by_text("The list of files of build 2 is being made")
+    table = page.get_by_role("table", name="Files that differ from build 1")
+    for address, files in ((f"{BUILD}/changes?kind=removed", 30), (BUILD, 8)):
+        set_state("making")
+        page.goto(address)
+        expect(waiting).to_be_visible()
+        set_state("ready")
+        expect(table.get_by_role("row")).to_have_count(files + 1)
+        expect(waiting).to_have_count(0)
+    assert complaints == []
+
+
+def set_state(state: str) -> None:
+    """Of the pack of build 2. A worker that lives makes it."""
+    claim = {"state": state, "maker": "a worker", "touched_at": now() + timedelta(hours=1)}
+    with writing() as session:
+        second = select(Build.id).where(Build.number == 2)
+        session.execute(update(BuildPack).where(BuildPack.build_id.in_(second)).values(**claim))
+    free_connection()
 
 
 def test_without_a_script_everything_is_a_link_or_a_form(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import BigInteger, ForeignKey, String
+from sqlalchemy import BigInteger, ForeignKey, String, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.data.models.base import Base, now
 from app.data.models.game import Build
 
-PackState = Literal["waiting", "making", "ready", "no_room", "failed"]
+PackState = Literal["waiting", "making", "ready", "listed", "no_room", "failed"]
 
 
 class BuildPack(Base):
@@ -20,6 +20,9 @@ class BuildPack(Base):
     `waiting` → `making` → `ready`. An attempt that finds no room for the work ends in `no_room`, and is repeated later;
     after several failed attempts the row is `failed`. Each attempt writes into a folder of its own in the bucket. What
     lies in a folder that no row names was left by an earlier attempt.
+
+    A pack that no server needs becomes `listed`: its list of files, the index, is kept, so that the build can still be
+    compared with others. A build that had no pack gets such a list when somebody asks.
     """
 
     __tablename__ = "build_packs"
@@ -42,10 +45,15 @@ class BuildPack(Base):
     # What the quota must have left before the next attempt, after one that the quota stopped. 0: the archive's size.
     needed_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
-    # Only when it is ready.
+    # The index is also kept without a pack: then it is in this folder, until the pack is made again.
+    list_folder: Mapped[str | None] = mapped_column(String(100))
+    # Somebody compares the build, and it has no index: only that is made now.
+    list_requested: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # Only with an index.
     index_bytes: Mapped[int] = mapped_column(BigInteger, default=0)  # as it is stored, compressed
     index_sha256: Mapped[str | None] = mapped_column(String(64))  # lowercase hex, of the uncompressed table
     index_size: Mapped[int] = mapped_column(BigInteger, default=0)  # of the uncompressed table
+    # Only when it is ready.
     made_at: Mapped[datetime | None]
     update_folder: Mapped[str | None] = mapped_column(String(100))  # in which a worker stores an update to it now
     update_claimed_until: Mapped[datetime | None]  # by that worker
@@ -61,7 +69,12 @@ class BuildPack(Base):
 
     @property
     def index_key(self) -> str:
-        return f"{self.folder}/index"
+        return f"{self.folder if self.state == 'ready' else self.list_folder}/index"
+
+    @property
+    def has_index(self) -> bool:
+        """Whether its list of files is stored, with the pack or without it."""
+        return self.state == "ready" or self.list_folder is not None
 
     @property
     def stored_bytes(self) -> int:

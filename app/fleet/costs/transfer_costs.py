@@ -16,6 +16,7 @@ from app.data.models.base import now
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack, PackState, PackUpdate
 from app.data.models.server import Replica
+from app.packing.due_packs import IS_FOR_SERVERS
 
 Way = Literal["none", "update", "pack", "archive"]
 UNDER_WAY = ("waiting", "making")
@@ -124,7 +125,7 @@ def transfer_costs(build_ids: Collection[str]) -> TransferCosts:
     packs: list[BuildPack] = []
     updates: list[PackUpdate] = []
     for ids in in_batches(sorted(build_ids)):
-        packs += db.session.scalars(select(BuildPack).where(BuildPack.build_id.in_(ids)))
+        packs += db.session.scalars(select(BuildPack).where(BuildPack.build_id.in_(ids), IS_FOR_SERVERS))
         query = select(PackUpdate).where(PackUpdate.build_id.in_(ids)).options(joinedload(PackUpdate.pack))
         updates += db.session.scalars(query)
     return TransferCosts(packs, updates)

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from app.catalog.build_list import find_build
 from app.data.models.game import Build, Game
-from app.packing.build_changes import ListedChanges, default_other, list_changes, other_numbers
+from app.packing.build_changes import INDEX_PREPARING, ListedChanges, default_other, list_changes, other_numbers
 from app.packing.change_table import ChangeFilter
 from app.process.metrics import count_refusal
 from app.refusals import Conflict, InvalidRequest, Unavailable
@@ -47,7 +47,7 @@ class ChangeLine:
 
 @dataclass(frozen=True)
 class ChangesView:
-    """A page of changes. `problem`: why the two builds cannot be compared now, or ""."""
+    """A page of changes. `problem`: why the two builds cannot be compared now, or "". `preparing`: they soon can."""
 
     number: int
     against: int | None
@@ -56,6 +56,7 @@ class ChangesView:
     segments: Sequence[FilterLink] = ()
     more: str = ""
     problem: str = ""
+    preparing: bool = False
 
 
 @pages.get("/games/<slug>/builds/<int:number>/changes")
@@ -100,7 +101,7 @@ def _view(game: Game, build: Build, against: int | None, kind: str, text: str, l
         found = list_changes(game, build, against, chosen, limit, request.args.get("after"))
     except (Conflict, Unavailable) as refusal:
         count_refusal(refusal.code)
-        return ChangesView(number, against, problem=refusal.message)
+        return ChangesView(number, against, problem=refusal.message, preparing=refusal.code == INDEX_PREPARING)
     query: dict[str, Any] = {"slug": slug, "number": number, "against": against}
     query |= {"q": text or None, "kind": kind or None}
     return ChangesView(

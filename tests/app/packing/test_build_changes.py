@@ -19,7 +19,6 @@ from app.limits.slots import Owner
 from app.packing import build_changes as compared
 from app.packing import pack_reading
 from app.packing.build_changes import build_changes, other_numbers
-from app.packing.pack_removal import discard_pack
 from app.packing.pack_work import make_due_packs
 from app.packing.pack_writing import store
 from app.refusals import Unavailable
@@ -159,24 +158,15 @@ def test_a_build_with_another_top_directory_is_compared_file_by_file(
 def test_a_build_without_a_pack_says_when_it_can_be_compared(script: Script, two_builds: tuple[Build, Build]) -> None:
     add_pack(two_builds[1], "making")
     answer = ask(script, 2)
-    assert (answer.status_code, answer.get_json()["error"]) == (409, "no_index")
-    assert answer.get_json()["message"] == (
-        "Build 2 has no list of its files yet, so it cannot be compared. It is being prepared. Try again in a minute."
-    )
+    assert (answer.status_code, answer.get_json()["error"]) == (409, "index_preparing")
+    assert answer.get_json()["message"] == "The list of files of build 2 is being made. Try again in a minute."
 
 
-def test_a_build_whose_pack_was_freed_is_not_offered(
-    game: Game, script: Script, two_builds: tuple[Build, Build]
-) -> None:
-    first, second = two_builds
-    assert other_numbers(game, second, 10, None) == [1]
-    discard_pack(ready_pack(first))
-    assert other_numbers(game, second, 10, None) == []
-    assert other_numbers(game, second, 10, 1) == [1], "the one in the address is shown"
-    assert ask(script, 2, against=1).get_json()["message"] == (
-        "Build 1 has no list of its files, so it cannot be compared. Lists are kept of the live build, the 3 newest "
-        "builds, and builds on servers."
-    )
+def test_the_newest_builds_are_offered_and_the_one_that_is_asked_for(game: Game, studio: Studio) -> None:
+    builds = [studio.publish(game_files(scripts=number, media=1000), release=False) for number in range(4)]
+    assert other_numbers(game, builds[3], 10, None) == [3, 2, 1]
+    assert other_numbers(game, builds[3], 2, None) == [3, 2]
+    assert other_numbers(game, builds[3], 2, 1) == [3, 1]
 
 
 def test_a_lost_index_is_no_crash(script: Script, two_builds: tuple[Build, Build]) -> None:

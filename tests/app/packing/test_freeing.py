@@ -43,7 +43,7 @@ def named(build: Build) -> set[str]:
 
 def test_packs_of_builds_that_nobody_needs_are_freed_and_counted(studio: Studio) -> None:
     oldest, *newest = builds(studio, NEWEST_PACKED + 1)
-    objects = named(oldest)
+    packed = ready_pack(oldest)
     before = pack_objects_stored()
     way = update_of(oldest, newest[0])
     assert way is not None
@@ -51,9 +51,12 @@ def test_packs_of_builds_that_nobody_needs_are_freed_and_counted(studio: Studio)
 
     swept = sweep(NOW)
 
-    assert pack_of(oldest) is None
+    listed = pack_of(oldest)
+    assert listed is not None
+    assert (listed.state, listed.index_key) == ("listed", packed.index_key)
     gone = before.keys() - pack_objects_stored().keys()
-    assert gone >= objects | {way.delta_key}
+    assert gone >= {packed.pack_key, way.delta_key}
+    assert packed.index_key not in gone, "the build can still be compared"
     assert set(pack_objects_stored()) >= set().union(*map(named, newest))
     assert [key for key in pack_objects_stored() if oldest.id in key] == []
     assert update_of(oldest, newest[0]) is None, "nobody updates from a build that is on no server"

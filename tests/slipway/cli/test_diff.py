@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 import urllib3
+from sqlalchemy import select
 
+from app.data.extensions import db
+from app.data.models.game import Build
+from app.packing.pack_removal import discard_pack
 from slipway.cli.exit_codes import ExitCode
 from slipway.client.sizes import format_size
 from tests.app.fleet.acting import DISK, HEALTH, SELF
-from tests.app.packing.scenes import archive_of, game_files
+from tests.app.packing.scenes import archive_of, game_files, ready_pack
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import Gunicorn, World
 from tests.conftest import bearer
@@ -66,6 +70,17 @@ def test_the_files_that_differ_from_the_live_build(slipway: Slipway, two_builds:
     few = slipway("diff", 2, two_builds, "--limit", 1)
     assert few.out.splitlines()[-1].endswith("The largest 1 of 2 are shown.")
     assert slipway("diff", 1, two_builds, "--against", 1).out == "No files differ from build 1.\n"
+
+
+def test_a_list_of_files_that_is_missing_is_waited_for(slipway: Slipway, two_builds: str, world: World) -> None:
+    with world.app.app_context():
+        query = select(Build).where(Build.game_id == world.game_id(two_builds), Build.number == 1)
+        discard_pack(ready_pack(db.session.scalars(query).one()))
+    hasty = slipway("diff", 2, two_builds, "--timeout", 0)
+    assert (hasty.code, "The list of files of build 1 is being made." in hasty.err) == (ExitCode.REFUSED, True)
+    shown = slipway("diff", 2, two_builds)
+    assert shown.code == ExitCode.OK, shown.err
+    assert shown.out.splitlines()[-1].startswith("1 added, 1 changed since build 1;")
 
 
 def test_what_cannot_be_compared(slipway: Slipway, two_builds: str) -> None:

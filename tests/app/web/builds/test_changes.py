@@ -12,10 +12,11 @@ from flask.testing import FlaskClient
 from app.data.database import writing
 from app.data.models.game import Build, Game
 from app.data.models.server import Server
+from app.packing.pack_removal import discard_pack
 from app.packing.pack_work import make_due_packs
 from tests.app.fleet.acting import FleetAgent, held, new_game
 from tests.app.fleet.packs import add_pack
-from tests.app.packing.scenes import LAUNCHER, Studio, game_files
+from tests.app.packing.scenes import LAUNCHER, Studio, game_files, ready_pack
 from tests.app.web.conftest import ONE_DATABASE, Visitor
 from tests.app.web.reading import errors, plain, rows
 from tests.conftest import Cast
@@ -76,13 +77,27 @@ def test_any_two_builds_can_be_compared(owner: Visitor, two_builds: tuple[Build,
         assert owner.get(f"{PAGE}/builds/2/changes?{wrong}").status_code in {400, 404}
 
 
-def test_a_build_whose_files_are_not_listed_yet_says_so(owner: Visitor, two_builds: tuple[Build, Build]) -> None:
-    add_pack(two_builds[1], "waiting")
-    answer = owner.get(f"{PAGE}/builds/2/changes")
-    assert answer.status_code == 200
-    assert "Build 2 has no list of its files yet, so it cannot be compared. It is waiting to be prepared." in plain(
-        answer.text
+def test_a_list_of_files_that_is_being_made_is_waited_for(owner: Visitor, two_builds: tuple[Build, Build]) -> None:
+    discard_pack(ready_pack(two_builds[1]))
+    for address in (f"{PAGE}/builds/2/changes?q=script", f"{PAGE}/builds/2/changes/largest"):
+        answer = owner.get(address)
+        assert answer.status_code == 200
+        assert "The list of files of build 2 is being made. Try again in a minute." in plain(answer.text)
+        assert 'hx-trigger="every 3s"' in answer.text, "nobody has to"
+    make_due_packs()
+    shown = owner.get(f"{PAGE}/builds/2/changes?q=script").text
+    assert [line.split()[0] for line in rows(shown)] == ["game/script.rpy"]
+    assert "every 3s" not in shown
+
+
+def test_a_list_of_files_that_could_not_be_made_says_why(owner: Visitor, two_builds: tuple[Build, Build]) -> None:
+    add_pack(two_builds[1], "failed", reason="The build cannot be cut.")
+    page = owner.get(f"{PAGE}/builds/2/changes").text
+    assert (
+        "Build 2 cannot be compared, because the list of its files could not be made. The build cannot be cut."
+        in plain(page)
     )
+    assert "every 3s" not in page
 
 
 def test_the_page_of_a_build_loads_the_largest_changes(owner: Visitor, two_builds: tuple[Build, Build]) -> None:
