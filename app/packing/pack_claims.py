@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, joinedload
 from app.accounts.build_quota import build_quota
 from app.config.settings import MIB
 from app.data.claims import ClaimHeartbeat
-from app.data.database import announce, free_connection, insert_on_conflict, writing
+from app.data.database import announce, free_connection, writing
 from app.data.extensions import db
 from app.data.models.base import new_id, now
 from app.data.models.game import Build, Game
@@ -25,6 +25,7 @@ from app.packing.due_packs import CLAIMS, MAX_MAKINGS, is_due, is_needed, is_wan
 from app.packing.pack_removal import NamedObject, objects_of_pack, objects_of_update
 from app.packing.pack_requests import request_pack
 from app.packing.pack_topics import topics_of
+from app.packing.update_claims import add_updates
 from app.process.crash_points import crash_point
 from app.topics.names import game_topic
 from slipway.client.sizes import format_size
@@ -234,34 +235,6 @@ def finish(claim: PackClaim, made: BuildPack, updates: Sequence[PackUpdate]) -> 
     free_connection()
     unnamed = [update for update in updates if update not in added]
     return left + [found for update in unnamed for found in objects_of_update(update)]
-
-
-def add_updates(session: Session, updates: Sequence[PackUpdate], *, named: bool = False) -> Sequence[PackUpdate]:
-    """Add rows of updates between builds that both have a pack, unless there is one. Returns those that were added.
-
-    `named`: the row of the pack must still name the folder of the update. Otherwise this worker was frozen, another one
-    took it for dead, and its objects are removed."""
-    added: list[PackUpdate] = []
-    for found in updates:
-        ends = [found.build_id, found.from_build_id]
-        packs = session.scalars(
-            select(BuildPack)
-            .where(BuildPack.build_id.in_(ends), BuildPack.state == "ready")
-            .order_by(BuildPack.build_id)
-            .with_for_update()
-        ).all()
-        if len(packs) < len(ends):
-            continue
-        if named and found.folder not in {pack.update_folder for pack in packs if pack.build_id == found.build_id}:
-            continue
-        values = {column.key: getattr(found, column.key) for column in PackUpdate.__table__.columns}
-        row = insert_on_conflict(session, PackUpdate).values(values).on_conflict_do_nothing()
-        for pack in packs:
-            if pack.update_folder == found.folder:
-                pack.update_folder = pack.update_claimed_until = None
-        if session.scalars(row.returning(PackUpdate.build_id)).all():
-            added.append(found)
-    return added
 
 
 def _lock_own(session: Session, claim: PackClaim) -> BuildPack | None:

@@ -16,12 +16,11 @@ from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack, PackUpdate
 from app.data.models.server import Replica, Server
 from app.packing.due_packs import NEWEST_PACKED
-from app.packing.pack_claims import add_updates
 from app.packing.pack_reading import StoredChunks, StoredIndex, read_index
 from app.packing.pack_removal import discard_pack
 from app.packing.pack_topics import topics_of
 from app.packing.pack_writing import store
-from app.packing.update_claims import update_folder
+from app.packing.update_claims import add_updates, update_folder
 from app.process.crash_points import crash_point
 from app.storage.objects import ObjectMissing
 from slipway.packs.format.index_transfer import compress_index, reference_to

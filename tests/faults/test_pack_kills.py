@@ -26,6 +26,7 @@ from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack, PackUpdate
 from app.maintenance.build_sweep import check, sweep
 from app.packing.due_packs import NEWEST_PACKED
+from app.packing.pack_requests import request_list
 from app.packing.pack_work import make_due_packs
 from tests.app.packing.scenes import PackInstaller, Studio, game_files, installed_files, pack_objects_stored
 from tests.app.runtime.processes import free_port, wait_until
@@ -217,6 +218,28 @@ def test_killed_while_packs_are_freed(apart: World, studio: Studio) -> None:
     nothing_is_left(apart)
     with apart.app.app_context():
         assert len(pack_objects_stored()) < len(before)
+
+
+@pytest.mark.parametrize("point", ["mid-pack", "pack-objects-stored", "pack-published"])
+def test_killed_while_a_list_of_files_is_made(apart: World, studio: Studio, point: str) -> None:
+    with apart.app.app_context():
+        builds = [studio.publish(game_files(scripts=number + 1, media=1000)) for number in range(NEWEST_PACKED + 1)]
+        make_due_packs()
+        with writing() as session:
+            session.execute(delete(BuildPack).where(BuildPack.build_id == builds[0].id))
+        request_list(builds[0].id)
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "packs", "make"]
+    environment = os.environ | environment_of(apart.settings) | {"SLIPWAY_APP_CRASH_AT": point}
+    assert subprocess.run(command, cwd=ROOT, env=environment, check=False, timeout=60).returncode == -9
+    with apart.app.app_context():
+        assert check().orphans == [], "the row names what is stored"
+        with writing() as session:
+            session.execute(update(BuildPack).values(touched_at=now() - 2 * LEASE))
+        make_due_packs()
+        row = db.session.get_one(BuildPack, builds[0].id)
+        assert (row.state, row.has_index, row.list_requested) == ("listed", True, False)
+        free_connection()
+    nothing_is_left(apart)
 
 
 def test_killed_while_an_update_is_stored(apart: World, studio: Studio) -> None:
