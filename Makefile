@@ -18,7 +18,7 @@ test: .venv/.dev node_modules/.dev app/static/dist/manifest.json ## every test e
 test-fast: .venv/.dev app/static/dist/manifest.json ## the inner loop: SQLite only, no browser, no slow tests (under a minute)
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not slow and not browser and not postgres" --room 2G
 
-soak: .venv/.dev app/static/dist/manifest.json ## the long fault injection runs
+soak: .venv/.dev node_modules/.dev app/static/dist/manifest.json ## the long fault injection runs
 	.venv/bin/python -m pytest -n 3 --dist loadfile -m soak --timeout 7200 --room 12G
 	.venv/bin/python -m pytest -n 2 --hypothesis-profile searching tests/slipway/archive/test_fuzz.py tests/slipway/archive/test_chunking.py tests/app/fleet/test_wanted.py tests/slipway/agent/test_hostile_answers.py
 

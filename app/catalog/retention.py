@@ -21,7 +21,7 @@ from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import IS_ACTIVE
-from app.packing.pack_removal import NamedObject, pack_objects
+from app.packing.pack_objects import NamedObject, pack_objects
 from app.process.crash_points import crash_point
 from app.refusals import Conflict, NotFound, Refusal
 from app.storage.bucket import bucket

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.data.models.asset import Blob, BlobVariant
 from app.data.models.game import Build, Game
-from app.data.models.pack import BuildPack, PackUpdate
-from app.packing.pack_removal import HAS_INDEX, NamedObject, objects_of_pack, objects_of_update
+from app.data.models.pack import HAS_INDEX, BuildPack, PackUpdate
+from app.packing.pack_objects import NamedObject, objects_of_pack, objects_of_update
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from app.data.models.base import now
 from app.data.models.pack import BuildPack
 from app.maintenance.expected_objects import pack_objects
 from app.maintenance.object_prefixes import PACKS
-from app.packing.pack_removal import NamedObject, free_packs
+from app.packing.pack_objects import NamedObject
+from app.packing.pack_removal import free_packs
 from app.packing.update_claims import remove_abandoned_updates
 from app.storage.bucket import OpenMultipart, StoredObject, bucket
 

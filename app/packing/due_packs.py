@@ -24,8 +24,6 @@ NEWEST_PACKED = 3  # builds per game that have packs although no server holds th
 MAX_MAKINGS = 5
 PAUSE_AFTER_FAILURE = timedelta(minutes=1)
 PAUSE_WITHOUT_ROOM = timedelta(minutes=10)
-# Of rows that are about a pack, and not only about a list of files.
-IS_FOR_SERVERS = and_(BuildPack.state != "listed", ~BuildPack.list_requested)
 CLAIMS = ClaimColumns(BuildPack.build_id, BuildPack.maker, BuildPack.makings_begun, BuildPack.touched_at)
 
 

@@ -22,10 +22,10 @@ from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack, PackUpdate
 from app.data.models.partner import Partner
 from app.packing.due_packs import CLAIMS, MAX_MAKINGS, is_due, is_needed, is_wanted
-from app.packing.pack_removal import NamedObject, objects_of_pack, objects_of_update
+from app.packing.pack_objects import NamedObject, objects_of_pack, objects_of_update
 from app.packing.pack_requests import request_pack
 from app.packing.pack_topics import topics_of
-from app.packing.update_claims import add_updates
+from app.packing.update_rows import add_updates
 from app.process.crash_points import crash_point
 from app.topics.names import game_topic
 from slipway.client.sizes import format_size
@@ -88,7 +88,7 @@ def claim_pack(build_id: str, *, again: bool = False) -> PackClaim | None:
             build, needed_by_servers = found
             partner = session.get_one(Partner, build.game.partner_id, with_for_update=True)
             row = _lock_due(session, build, again=again)
-            if row is None:
+            if row is None or not (needed_by_servers or row.list_requested):  # its list was made meanwhile
                 return None
             left = build_quota(session, partner).left
             token = new_id("maker")

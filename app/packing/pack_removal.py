@@ -4,55 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import and_, delete, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from app.data.database import announce, free_connection, in_batches, writing
+from app.data.database import announce, free_connection, writing
 from app.data.extensions import db
 from app.data.models.game import Build, Game
-from app.data.models.pack import BuildPack, PackUpdate
+from app.data.models.pack import HAS_INDEX, BuildPack, PackUpdate
 from app.packing.due_packs import is_needed
+from app.packing.pack_objects import NamedObject, objects_of_pack, objects_of_update, pack_objects
 from app.packing.pack_topics import topics_of
 from app.process.crash_points import crash_point
 from app.refusals import Refusal
 from app.storage.bucket import bucket
 
 log = logging.getLogger(__name__)
-HAS_INDEX = or_(BuildPack.state == "ready", BuildPack.list_folder.is_not(None))
-
-
-@dataclass(frozen=True)
-class NamedObject:
-    """An object that a row names, with its size in bytes."""
-
-    key: str
-    size: int
-
-
-def pack_objects(session: Session, build_ids: Sequence[str]) -> list[NamedObject]:
-    """All objects that belong to packs of these builds, and to updates to and from them."""
-    found: list[NamedObject] = []
-    for batch in in_batches(build_ids):
-        packs = select(BuildPack).where(BuildPack.build_id.in_(batch), HAS_INDEX)
-        touching = or_(PackUpdate.build_id.in_(batch), PackUpdate.from_build_id.in_(batch))
-        for pack in session.scalars(packs):
-            found += objects_of_pack(pack)
-        for update in session.scalars(select(PackUpdate).where(touching)):
-            found += objects_of_update(update)
-    return list(dict.fromkeys(found))
-
-
-def objects_of_pack(pack: BuildPack) -> list[NamedObject]:
-    """Those of a ready pack, without its updates; without a pack, the list of files that is kept."""
-    packs = [NamedObject(pack.pack_key, pack.pack_bytes)] if pack.state == "ready" else []
-    return packs + ([NamedObject(pack.index_key, pack.index_bytes)] if pack.has_index else [])
-
-
-def objects_of_update(update: PackUpdate) -> list[NamedObject]:
-    found = [(update.delta_key, update.delta_bytes), (update.patch_key, update.patch_bytes)]
-    return [NamedObject(key, size) for key, size in found if size is not None]
 
 
 def remove_objects(objects: Sequence[NamedObject]) -> None:

@@ -10,8 +10,7 @@ from sqlalchemy.orm import selectinload
 
 from app.data.database import in_batches
 from app.data.extensions import db
-from app.data.models.pack import BuildPack, PackState
-from app.packing.due_packs import IS_FOR_SERVERS
+from app.data.models.pack import IS_FOR_SERVERS, BuildPack, PackState
 
 
 @dataclass(frozen=True)

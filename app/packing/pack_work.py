@@ -19,7 +19,8 @@ from app.data.models.partner import Partner
 from app.packing.due_packs import due_packs, unready_packs
 from app.packing.pack_making import Outcome, make_pack
 from app.packing.pack_removal import discard_incomplete
-from app.packing.update_making import due_updates, make_update
+from app.packing.update_making import make_update
+from app.packing.update_rows import due_updates
 from app.packing.work_folder import remove_abandoned
 from app.process import shutdown
 from app.refusals import Conflict, NotFound, Unavailable

@@ -6,15 +6,14 @@ The folder is named before the first object is stored, so that no sweep takes it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Update, exists, or_, select, update
-from sqlalchemy.orm import Session
 
 from app.data.claims import patient_claim
-from app.data.database import free_connection, insert_on_conflict, writing
+from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.heartbeat import heartbeat
 from app.data.models.base import new_id, now
@@ -71,34 +70,6 @@ def _claim(build_id: str, folder: str) -> bool:
     free_connection()
     remove_folder(abandoned)
     return True
-
-
-def add_updates(session: Session, updates: Sequence[PackUpdate], *, named: bool = False) -> Sequence[PackUpdate]:
-    """Add rows of updates between builds that both have a pack, unless there is one. Returns those that were added.
-
-    `named`: the row of the pack must still name the folder of the update. Otherwise this worker was frozen, another one
-    took it for dead, and its objects are removed."""
-    added: list[PackUpdate] = []
-    for found in updates:
-        ends = [found.build_id, found.from_build_id]
-        packs = session.scalars(
-            select(BuildPack)
-            .where(BuildPack.build_id.in_(ends), BuildPack.state == "ready")
-            .order_by(BuildPack.build_id)
-            .with_for_update()
-        ).all()
-        if len(packs) < len(ends):
-            continue
-        if named and found.folder not in {pack.update_folder for pack in packs if pack.build_id == found.build_id}:
-            continue
-        values = {column.key: getattr(found, column.key) for column in PackUpdate.__table__.columns}
-        row = insert_on_conflict(session, PackUpdate).values(values).on_conflict_do_nothing()
-        for pack in packs:
-            if pack.update_folder == found.folder:
-                pack.update_folder = pack.update_claimed_until = None
-        if session.scalars(row.returning(PackUpdate.build_id)).all():
-            added.append(found)
-    return added
 
 
 def remove_abandoned_updates() -> None:

@@ -7,20 +7,18 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, exists, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import select
 
 from app.data.database import announce, free_connection, writing
 from app.data.extensions import db
-from app.data.models.game import Build, Game
+from app.data.models.game import Build
 from app.data.models.pack import BuildPack, PackUpdate
-from app.data.models.server import Replica, Server
-from app.packing.due_packs import NEWEST_PACKED
 from app.packing.pack_reading import StoredChunks, StoredIndex, read_index
 from app.packing.pack_removal import discard_pack
 from app.packing.pack_topics import topics_of
 from app.packing.pack_writing import store
-from app.packing.update_claims import add_updates, update_folder
+from app.packing.update_claims import update_folder
+from app.packing.update_rows import add_updates
 from app.process.crash_points import crash_point
 from app.storage.objects import ObjectMissing
 from slipway.packs.format.index_transfer import compress_index, reference_to
@@ -39,34 +37,6 @@ class UpdateObjects:
 
     delta: bytes | None
     patch: bytes | None
-
-
-def due_updates() -> Sequence[tuple[str, str]]:
-    """Updates that servers may need next and that have no row yet, as pairs of build ids (to, from): to the live build
-    and the newest ones, from the live build and those that servers have cached."""
-    new, old = aliased(Build), aliased(Build)
-    new_pack, old_pack = aliased(BuildPack), aliased(BuildPack)
-    cached = exists().where(
-        Replica.build_id == old.id,
-        Replica.phase == "cached",
-        Replica.server_id == Server.id,
-        Server.retired_at.is_(None),
-    )
-    found = db.session.execute(
-        select(new.id, old.id)
-        .join(new_pack, and_(new_pack.build_id == new.id, new_pack.state == "ready"))
-        .join(Game, and_(Game.id == new.game_id, Game.deleted_at.is_(None)))
-        .join(old, and_(old.game_id == Game.id, old.id != new.id))
-        .join(old_pack, and_(old_pack.build_id == old.id, old_pack.state == "ready"))
-        .where(
-            or_(new.id == Game.released_build_id, new.number >= Game.next_build_number - NEWEST_PACKED),
-            or_(old.id == Game.released_build_id, cached),
-            ~exists().where(PackUpdate.build_id == new.id, PackUpdate.from_build_id == old.id),
-        )
-        .order_by((new.id == Game.released_build_id).desc(), new.created_at.desc())
-    ).all()
-    free_connection()
-    return [(new_id_, old_id) for new_id_, old_id in found]
 
 
 def make_update(build_id: str, from_build_id: str, *, cancelled: Cancelled, with_patch: bool = True) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import BigInteger, ForeignKey, String, false
+from sqlalchemy import BigInteger, ForeignKey, String, and_, false, or_
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.data.models.base import Base, now
@@ -80,6 +80,12 @@ class BuildPack(Base):
     def stored_bytes(self) -> int:
         """The bytes of all its objects with those of its updates, as the quota counts them. Needs `updates`."""
         return self.pack_bytes + self.index_bytes + sum(update.stored_bytes for update in self.updates)
+
+
+# Conditions. Rows that are about a pack, and not only about a list of files:
+IS_FOR_SERVERS = and_(BuildPack.state != "listed", ~BuildPack.list_requested)
+# As BuildPack.has_index:
+HAS_INDEX = or_(BuildPack.state == "ready", BuildPack.list_folder.is_not(None))
 
 
 class PackUpdate(Base):

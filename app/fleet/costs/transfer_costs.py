@@ -14,9 +14,8 @@ from app.data.database import in_batches
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build
-from app.data.models.pack import BuildPack, PackState, PackUpdate
+from app.data.models.pack import IS_FOR_SERVERS, BuildPack, PackState, PackUpdate
 from app.data.models.server import Replica
-from app.packing.due_packs import IS_FOR_SERVERS
 
 Way = Literal["none", "update", "pack", "archive"]
 UNDER_WAY = ("waiting", "making")

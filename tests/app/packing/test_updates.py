@@ -22,7 +22,8 @@ from app.packing.pack_making import make_pack
 from app.packing.pack_removal import discard_pack
 from app.packing.pack_work import make_due_packs
 from app.packing.transfers import known_transfers, transfer_between
-from app.packing.update_making import due_updates, make_update
+from app.packing.update_making import make_update
+from app.packing.update_rows import due_updates
 from app.refusals import Unavailable
 from app.storage.bucket import StorageError, bucket
 from app.storage.objects import ObjectMissing

@@ -1,0 +1,44 @@
+"""The objects in the bucket that rows of packs name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from app.data.database import in_batches
+from app.data.models.pack import HAS_INDEX, BuildPack, PackUpdate
+
+
+@dataclass(frozen=True)
+class NamedObject:
+    """An object that a row names, with its size in bytes."""
+
+    key: str
+    size: int
+
+
+def pack_objects(session: Session, build_ids: Sequence[str]) -> list[NamedObject]:
+    """All objects that belong to packs of these builds, and to updates to and from them."""
+    found: list[NamedObject] = []
+    for batch in in_batches(build_ids):
+        packs = select(BuildPack).where(BuildPack.build_id.in_(batch), HAS_INDEX)
+        touching = or_(PackUpdate.build_id.in_(batch), PackUpdate.from_build_id.in_(batch))
+        for pack in session.scalars(packs):
+            found += objects_of_pack(pack)
+        for update in session.scalars(select(PackUpdate).where(touching)):
+            found += objects_of_update(update)
+    return list(dict.fromkeys(found))
+
+
+def objects_of_pack(pack: BuildPack) -> list[NamedObject]:
+    """Those of a ready pack, without its updates; without a pack, the list of files that is kept."""
+    packs = [NamedObject(pack.pack_key, pack.pack_bytes)] if pack.state == "ready" else []
+    return packs + ([NamedObject(pack.index_key, pack.index_bytes)] if pack.has_index else [])
+
+
+def objects_of_update(update: PackUpdate) -> list[NamedObject]:
+    found = [(update.delta_key, update.delta_bytes), (update.patch_key, update.patch_bytes)]
+    return [NamedObject(key, size) for key, size in found if size is not None]
