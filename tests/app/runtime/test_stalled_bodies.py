@@ -113,5 +113,5 @@ def test_others_are_served_while_sixty_connections_stall(
                 assert statuses <= {400, 404, 429}, "of a body that did not come nothing is used"
             # Of a machine that other tests keep busy no call can be expected to be faster than without the stalled.
             assert slowest < max(1, 3 * usual), f"another partner's call took {slowest:.2f} s"
-            # Some seconds for sixty answers, beside whatever else this machine does.
-            assert took < TIMEOUT + 5, f"the stalled ones ended after {took:.1f} s"
+            # Then sixty answers, beside whatever else this machine does.
+            assert took < TIMEOUT + max(5, CONNECTIONS * usual), f"the stalled ones ended after {took:.1f} s"
