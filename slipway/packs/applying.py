@@ -22,6 +22,7 @@ from slipway.packs.hard_linking import link_unchanged
 from slipway.packs.local_reuse import LocalBuild, OldChunks, Reuse, clone_files
 from slipway.packs.parallel_tasks import ParallelTasks, Task
 from slipway.packs.patch_applying import apply_record
+from slipway.packs.placing import TargetFiles
 from slipway.packs.range_sources import RangeSource
 from slipway.packs.staging import finish_directories, finish_files, make_directories, make_links, unfinished_files
 from slipway.packs.thread_tools import ToolBox
@@ -34,6 +35,7 @@ would only take turns, and storage needs less time for longer ones."""
 
 _BATCH_BYTES = 16 * 2**20
 _ENTRIES_PER_TASK = 512
+_MAX_PACKED_ZEROS = 100  # what a chunk of them takes in the pack, at most
 _ATTEMPTS = 3
 
 Progress = Callable[[int, int], None]
@@ -115,7 +117,8 @@ class _Applying:
         self._done = 0
         self._applied = Applied()
         self._lock = Lock()
-        self._box = ToolBox(index, staging, pack, self._old, index.path, self._is_written, self._received)
+        targets = TargetFiles(index.path, index.size, self._is_written, self._is_begun)
+        self._box = ToolBox(index, staging, pack, self._old, targets, self._received)
 
     def run(self, tasks: ParallelTasks, reuse: Reuse) -> Applied:
         resumed = any(self._staging.iterdir())
@@ -180,7 +183,7 @@ class _Applying:
             view = tools.view[: self._index.length(chunk)]
             if (
                 self._begun[self._box.places.first(chunk).entry]
-                and tools.placer.read_in_place(chunk, view)
+                and tools.placer.read_in_place(chunk, view, may_be_hole=self._may_be_zeros(chunk))
                 and hashlib.sha256(view).digest() == self._index.hash(chunk)
             ):
                 if self._box.places.is_repeated(chunk):
@@ -252,6 +255,13 @@ class _Applying:
 
     def _is_written(self, entry: int) -> bool:
         return not self._linked[entry]
+
+    def _is_begun(self, entry: int) -> bool:
+        return bool(self._begun[entry])
+
+    def _may_be_zeros(self, chunk: int) -> bool:
+        """Zeros take almost nothing in a pack."""
+        return self._index.chunks.stored[chunk] <= _MAX_PACKED_ZEROS
 
     def _arrived(self, chunk: int, content: memoryview, source: str | None) -> None:
         self._box.mine().placer.place(chunk, content)

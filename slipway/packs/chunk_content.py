@@ -66,21 +66,38 @@ class LocalContent(ClosingContext):
         self._files.close()
 
 
+_MIN_AHEAD = 64 * 2**10
+_MAX_AHEAD = 4 * 2**20
+
+
 class PackContent:
-    """Reads chunks from a pack, one range each: for a few, as patches need them. For one thread."""
+    """Reads chunks from a pack, as patches need them. Whoever reads chunks in their order gets them in ever longer
+    ranges: otherwise an update of a hundred thousand small files would take as many requests. For one thread."""
 
     def __init__(self, index: Index, pack: RangeSource) -> None:
         self._index, self._pack = index, pack
-        self._buffer = memoryview(bytearray(max(index.chunks.stored, default=0)))
+        self._buffer = memoryview(bytearray(max(_MAX_AHEAD, *index.chunks.stored, 0)))
+        self._start = self._end = 0  # of the part of the pack that is in the buffer
+        self._ahead = _MIN_AHEAD
         self._unpacker = ChunkUnpacker()
 
     def read(self, chunk: int) -> memoryview | None:
         """As ChunkContent. Raises what the source raises."""
-        view = self._buffer[: self._index.chunks.stored[chunk]]
-        filled = 0
-        with self._pack.open_range(self._index.offsets[chunk], len(view)) as reader:
-            while filled < len(view) and (count := reader.readinto(view[filled:])):
-                filled += count
-        if filled < len(view):
+        start, length = self._index.offsets[chunk], self._index.chunks.stored[chunk]
+        if start < self._start or start + length > self._end:
+            self._fetch(start, length)
+        if start + length > self._end:
             return None
+        view = self._buffer[start - self._start : start - self._start + length]
         return self._unpacker.unpack(view, self._index.length(chunk), self._index.hash(chunk))
+
+    def _fetch(self, start: int, length: int) -> None:
+        if self._start < start <= self._end + _MAX_AHEAD:
+            self._ahead = min(2 * self._ahead, _MAX_AHEAD)
+            length = max(length, min(self._ahead, self._index.pack_bytes - start))
+        else:
+            self._ahead = _MIN_AHEAD
+        self._start = self._end = start
+        with self._pack.open_range(start, length) as reader:
+            while self._end < start + length and (count := reader.readinto(self._buffer[self._end - start : length])):
+                self._end += count

@@ -11,7 +11,7 @@ from slipway.packs.chunk_fetching import RangeFetcher
 from slipway.packs.format.chunk_places import ChunkPlaces
 from slipway.packs.format.index import Index
 from slipway.packs.local_reuse import OldChunks
-from slipway.packs.placing import PathOf, Placer
+from slipway.packs.placing import Placer, TargetFiles
 from slipway.packs.range_sources import RangeSource
 
 
@@ -28,8 +28,7 @@ class Tools:
     @property
     def placer(self) -> Placer:
         if self._placer is None:
-            box = self._box
-            self._placer = Placer(box.root, box.path_of, box.places, box.is_written)
+            self._placer = Placer(self._box.root, self._box.places, self._box.targets)
         return self._placer
 
     @property
@@ -62,12 +61,11 @@ class ToolBox:
         root: Path,
         pack: RangeSource,
         old: OldChunks | None,
-        path_of: PathOf,
-        is_written: Callable[[int], bool],
+        targets: TargetFiles,
         received: Callable[[int], None],
     ) -> None:
         self.index, self.root, self.pack, self.old = index, root, pack, old
-        self.path_of, self.is_written, self.received = path_of, is_written, received
+        self.targets, self.received = targets, received
         self.places = ChunkPlaces(index)
         self._own = threading.local()
         self._made: list[Tools] = []

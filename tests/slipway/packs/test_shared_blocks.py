@@ -70,6 +70,20 @@ def test_an_update_writes_only_what_changed(disk: Path, tmp_path: Path) -> None:
     assert standing(disk / "first") == standing(first.root)
 
 
+def test_content_that_occurs_twice_stays_shared(disk: Path, tmp_path: Path) -> None:
+    content = noise(SIZE, 1)
+    twice = {"lib/py2/engine": (content, True), "lib/py3/engine": (content, True)}
+    first = make_build(tmp_path, Tree(twice | {"game/a.rpy": (b"a" * 9000, False)}), 1)
+    # A new file in front of the others has the same content: it is no reason to write them.
+    more = twice | {"game/engine.bak": (content, False), "game/a.rpy": (b"b" * 9000, False)}
+    second = make_build(tmp_path, Tree(more), 2, first)
+    old = with_old_copy(disk, first)
+    before = used(disk)
+    install(second, disk / "second", old=old)
+    assert used(disk) - before < SIZE * 2, "only the new file is written"
+    assert standing(disk / "second") == standing(second.root)
+
+
 def test_a_write_to_a_copy_does_not_change_the_build_that_it_shares_blocks_with(disk: Path, tmp_path: Path) -> None:
     build = make_build(tmp_path, Tree({"game/large.bin": (noise(2 * MIB, 1), False)}), 1)
     old = with_old_copy(disk, build)
