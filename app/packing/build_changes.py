@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections import OrderedDict
@@ -19,13 +20,16 @@ from app.limits import thread_budgets
 from app.limits.slots import Owner
 from app.packing.change_table import ChangeFilter, ChangePage, ChangeTable
 from app.packing.pack_reading import read_own_index
+from app.packing.pack_removal import discard_index
 from app.packing.pack_requests import request_list
 from app.refusals import Conflict, NotFound, Unavailable
 from app.storage.objects import ObjectMissing
 from app.topics.queue import enqueue
 from slipway.packs.comparing import ChangeKind, below_top, changes
+from slipway.packs.format.index import Index
 from slipway.packs.format.refusals import IndexRefused
 
+log = logging.getLogger(__name__)
 MAX_CACHED_BYTES = 64 * 2**20
 MAX_WAIT_SECONDS = 30.0
 INDEX_PREPARING = "index_preparing"  # the refusal of a comparison that is possible soon
@@ -158,19 +162,20 @@ def _compare(old: Build, old_pack: BuildPack, new: Build, new_pack: BuildPack) -
     try:
         found = _cache.get(key)
         if found is None:
-            try:
-                indexes = [below_top(read_own_index(pack)) for pack in (old_pack, new_pack)]
-            except (ObjectMissing, IndexRefused):
-                raise Conflict(
-                    "The list of files of one of the builds is damaged in storage. Tell the operator: flask check "
-                    "lists it.",
-                    "no_index",
-                ) from None
-            found = ChangeTable(changes(*indexes))
+            found = ChangeTable(changes(_index_of(old, old_pack), _index_of(new, new_pack)))
             _cache.put(key, found)
         return found
     finally:
         _comparing.release()
+
+
+def _index_of(build: Build, pack: BuildPack) -> Index:
+    try:
+        return below_top(read_own_index(pack))
+    except (ObjectMissing, IndexRefused) as why:
+        log.warning("the list of files of build %s is damaged and is made again: %s", build.id, why)
+        discard_index(pack)
+        raise _requested([build], {}) from None
 
 
 class _TableCache:

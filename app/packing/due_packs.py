@@ -52,6 +52,21 @@ def unready_packs(game_ids: Sequence[str] | None) -> Sequence[str]:
     return _wanted(unready if game_ids is None else and_(unready, Game.id.in_(game_ids)))
 
 
+def suspected_packs() -> Sequence[str]:
+    """Ids of the builds whose packs servers could not use, and nobody has checked since."""
+    found = db.session.scalars(select(BuildPack.build_id).where(BuildPack.state == "ready", BuildPack.suspected)).all()
+    free_connection()
+    return found
+
+
+def ready_packs(game_ids: Sequence[str] | None) -> Sequence[str]:
+    """Ids of the builds with packs, of some games or (None) of all."""
+    query = select(BuildPack.build_id).join(Build, BuildPack.build_id == Build.id).where(BuildPack.state == "ready")
+    found = db.session.scalars(query if game_ids is None else query.where(Build.game_id.in_(game_ids))).all()
+    free_connection()
+    return found
+
+
 def is_wanted() -> ColumnElement[bool]:
     """Whether a build should have a pack, or at least its list of files. For queries that join Build and Game, and
     BuildPack where there is one."""

@@ -12,14 +12,17 @@ from app.data.models.game import Build
 from app.data.models.pack import BuildPack
 from app.storage.bucket import ObjectGone, bucket
 from app.storage.object_source import ObjectSource
-from app.storage.objects import open_object
+from app.storage.objects import ObjectMissing, open_object
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.packs.chunk_content import PackContent
+from slipway.packs.chunk_fetching import RangeFetcher
 from slipway.packs.format.index import Index
 from slipway.packs.format.index_decoding import decode_index, decode_own_index
 from slipway.packs.format.index_transfer import IndexReference, decompress_index
-from slipway.packs.format.refusals import TransferCancelled
+from slipway.packs.format.refusals import IndexRefused, TransferCancelled
+from slipway.packs.format.zstd_frames import Check
 from slipway.packs.making.build_writing import OlderBuild
+from slipway.packs.transfer_plan import ranges_of
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +58,26 @@ def _read_table(pack: BuildPack) -> bytes:
 def limits_for(build: Build) -> ArchiveLimits:
     """For a build that was accepted once, whatever the setting is today."""
     return ArchiveLimits(unpacked_bytes=max(settings().max_unpacked_bytes, build.unpacked_bytes))
+
+
+def is_intact(pack: BuildPack, build: Build, check: Check) -> bool:
+    """Whether the index of a ready pack is what the row promises, and each chunk what the index promises. Reads all of
+    it, in bounded memory; hold no database connection meanwhile. `check` is called for each chunk and may raise. Raises
+    StorageError when storage does not answer."""
+    try:
+        index = read_index(pack, build).index
+        missing = bytearray(b"\1") * index.chunk_count
+
+        def arrived(chunk: int, _: memoryview) -> None:
+            check()
+            missing[chunk] = 0
+
+        fetcher = RangeFetcher(index, ObjectSource(bucket(), pack.pack_key), lambda _: None)
+        for found in list(ranges_of(index, missing)):
+            fetcher.fetch(found, lambda _: True, arrived)
+    except (ObjectMissing, ObjectGone, IndexRefused):
+        return False
+    return not any(missing)
 
 
 class StoredChunks:

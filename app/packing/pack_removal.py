@@ -73,8 +73,7 @@ def discard_incomplete(game_ids: Sequence[str] | None) -> None:
     for pack in rows:
         if not is_complete(objects_of_pack(pack)):
             log.warning("the pack of %s is not complete in storage and is made again", pack.build_id)
-            discard_pack(pack)
-            _forget_list(pack)
+            discard_index(pack)
             continue
         for update in pack.updates:
             if not is_complete(objects_of_update(update)):
@@ -82,8 +81,10 @@ def discard_incomplete(game_ids: Sequence[str] | None) -> None:
                 _discard_update(update)
 
 
-def _forget_list(pack: BuildPack) -> None:
-    """Forget a list of files that is kept without a pack and is lost. It is made again when somebody asks."""
+def discard_index(pack: BuildPack) -> None:
+    """Discard an index that is lost or damaged, with its pack if there is one. A list of files that was kept without a
+    pack is made again when somebody asks."""
+    discard_pack(pack)
     with writing() as session:
         row = session.get(BuildPack, pack.build_id, with_for_update=True, populate_existing=True)
         if row is not None and pack.list_folder is not None and row.list_folder == pack.list_folder:

@@ -1,10 +1,12 @@
 """Requesting a pack in the transaction that publishes or releases its build. The release never waits for it; servers
 that play an older build do, for a while, because that is sooner over than fetching the archive.
 
-Requesting the list of files of a build that has none, because somebody compares it."""
+Requesting the list of files of a build that has none, because somebody compares it; and a check of a pack that a
+server could not use."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, or_, select, update
@@ -17,6 +19,8 @@ from app.data.models.base import now
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack
 from app.packing.pack_topics import topics_of
+
+PAUSE_BETWEEN_CHECKS = timedelta(hours=1)
 
 
 def request_pack(session: Session, build: Build) -> None:
@@ -60,6 +64,19 @@ def request_list(build_id: str) -> None:
             )
         )
     free_connection()
+
+
+def suspect_packs(session: Session, build_ids: Collection[str]) -> None:
+    """Servers could not use the packs of these builds: have each checked, at most once an hour. Inside writing(). The
+    sweep starts the check."""
+    is_due = or_(BuildPack.checked_at.is_(None), BuildPack.checked_at < now() - PAUSE_BETWEEN_CHECKS)
+    found = session.scalars(
+        select(BuildPack)
+        .where(BuildPack.build_id.in_(build_ids), BuildPack.state == "ready", ~BuildPack.suspected, is_due)
+        .with_for_update(skip_locked=True)  # a report waits for nobody; another one says it again
+    )
+    for pack in found:
+        pack.suspected = True
 
 
 def end_waits() -> int:

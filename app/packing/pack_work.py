@@ -7,18 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import joinedload
 
 from app.config.settings import settings
-from app.data.database import free_connection
+from app.data.database import free_connection, writing
 from app.data.extensions import db
+from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack, PackUpdate
 from app.data.models.partner import Partner
-from app.packing.due_packs import due_packs, unready_packs
+from app.packing.due_packs import due_packs, ready_packs, suspected_packs, unready_packs
 from app.packing.pack_making import Outcome, make_pack
-from app.packing.pack_removal import discard_incomplete
+from app.packing.pack_reading import is_intact
+from app.packing.pack_removal import discard_incomplete, discard_pack
 from app.packing.update_making import make_update
 from app.packing.update_rows import due_updates
 from app.packing.work_folder import remove_abandoned
@@ -31,7 +33,8 @@ log = logging.getLogger(__name__)
 
 def make_due_packs() -> None:
     """Make updates and packs until none is due, storage does not answer, or the process stops. Updates come first: they
-    take seconds. A build that is published meanwhile is the next, however many older ones wait."""
+    take seconds. Then packs are checked that servers could not use. A build that is published meanwhile is the next,
+    however many older ones wait."""
     remove_abandoned(settings())
     skipped: set[object] = set()  # another worker has it now, or it cannot be made now
     while not shutdown.stopping.is_set():
@@ -39,6 +42,12 @@ def make_due_packs() -> None:
         if pair is not None:
             skipped.add(pair)
             if not _make_update(*pair):
+                return
+            continue
+        suspect = next((found for found in suspected_packs() if ("check", found) not in skipped), None)
+        if suspect is not None:
+            skipped.add(("check", suspect))
+            if not _check_pack(suspect):
                 return
             continue
         build_id = next((found for found in due_packs() if found not in skipped), None)
@@ -53,7 +62,7 @@ def make_due_packs() -> None:
 
 def work_is_due() -> bool:
     """Whether `make_due_packs()` has something to do."""
-    return bool(due_updates() or due_packs())
+    return bool(due_updates() or suspected_packs() or due_packs())
 
 
 def _make_update(build_id: str, from_build_id: str) -> bool:
@@ -64,6 +73,35 @@ def _make_update(build_id: str, from_build_id: str) -> bool:
         return False
     except Exception:  # servers fetch the new chunks without it
         log.exception("the update from %s to %s was not made", from_build_id, build_id)
+    return True
+
+
+def _check_pack(build_id: str) -> bool:
+    """Read all of a ready pack, and discard it if it is damaged: then it is due again. False: to be continued later."""
+    query = select(BuildPack, Build).join(Build, BuildPack.build_id == Build.id)
+    row = db.session.execute(query.where(BuildPack.build_id == build_id, BuildPack.state == "ready")).first()
+    free_connection()
+    if row is None:
+        return True
+    pack, build = row
+
+    def check() -> None:
+        if shutdown.stopping.is_set():
+            raise TransferCancelled("checking the pack was cancelled")
+
+    try:
+        intact = is_intact(pack, build, check)
+    except (Unavailable, TransferCancelled) as why:
+        log.warning("checking packs is continued later: %s", why)
+        return False
+    if not intact:
+        log.warning("the pack of build %s is damaged and is made again", build_id)
+        discard_pack(pack)
+        return True
+    with writing() as session:
+        mine = update(BuildPack).where(BuildPack.build_id == build_id, BuildPack.folder == pack.folder)
+        session.execute(mine.values(suspected=False, checked_at=now()))
+    free_connection()
     return True
 
 
@@ -82,10 +120,14 @@ class MadePack:
     result: Result
 
 
-def make_unready_packs(game_ids: Sequence[str] | None) -> Iterator[MadePack]:
+def make_unready_packs(game_ids: Sequence[str] | None, *, verify: bool = False) -> Iterator[MadePack]:
     """Make every needed pack that is not ready, of some games or (None) of all, and the updates that are due. Packs
-    that failed before are tried again, and packs that are not complete in storage are made again."""
+    that failed before are tried again, and packs that are not complete in storage are made again. `verify`: all packs
+    are read, and those that are damaged are made again too. Raises Unavailable when storage does not answer."""
     discard_incomplete(game_ids)
+    for build_id in ready_packs(game_ids) if verify else ():
+        if not _check_pack(build_id):
+            raise Unavailable("Storage does not answer, so not all packs were checked. Run the command again.")
     for build_id in unready_packs(game_ids):
         outcome = make_pack(build_id, again=True)
         yield _described(build_id, outcome)

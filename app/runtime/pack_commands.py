@@ -17,12 +17,13 @@ packs_group = AppGroup("packs", help="Packs, from which game servers install and
 @packs_group.command("make", cls=PlainCommand)
 @click.option("--game", "slug", help="The slug of a game; without it, packs of all games are made.")
 @click.option("--partner", help="The partner's name, if several partners have a game with this slug.")
-def packs_make(slug: str | None, partner: str | None) -> None:
+@click.option("--verify", is_flag=True, help="Read all packs that are there, and make those again that are damaged.")
+def packs_make(slug: str | None, partner: str | None, verify: bool) -> None:
     """Make the packs that servers may need and that are not there: new ones, those that failed before, and those whose
     objects are missing in storage. Updates that are due are made too."""
     games = games_with_slug(slug, partner_named(partner) if partner else None) if slug else None
     results: Counter[Result] = Counter()
-    for made in make_unready_packs(games):
+    for made in make_unready_packs(games, verify=verify):
         click.echo(f"{made.name}: {made.text}")
         results[made.result] += 1
     click.echo(_summary(results))

@@ -55,6 +55,9 @@ class BuildPack(Base):
     index_size: Mapped[int] = mapped_column(BigInteger, default=0)  # of the uncompressed table
     # Only when it is ready.
     made_at: Mapped[datetime | None]
+    # A server could not use it: all of it is to be read and checked, as it was before at `checked_at`.
+    suspected: Mapped[bool] = mapped_column(default=False, server_default=false())
+    checked_at: Mapped[datetime | None]
     update_folder: Mapped[str | None] = mapped_column(String(100))  # in which a worker stores an update to it now
     update_claimed_until: Mapped[datetime | None]  # by that worker
 

@@ -20,6 +20,7 @@ from app.fleet.replicas import is_plan_current
 from app.fleet.reporting.attempt_history import StateBefore, record_attempts
 from app.fleet.reporting.unplanned_builds import adopt
 from app.fleet.transfers import OwnedGame, bytes_arrived, record_arrived
+from app.packing.pack_requests import suspect_packs
 from app.topics.names import game_topic, partner_topic
 
 MOVING = {"downloading", "verifying", "evicting"}
@@ -92,12 +93,16 @@ def update_replicas(
     complete = [row for key, row in rows.items() if key in found.new_copies and row.cached_at is None]
     came = _bytes_arrived(server, report, rows, at)
     before = {row.id: StateBefore.of(row) for row in rows.values()}
+    refused_before = {row.id: row.fallback for row in rows.values()}
     for key, row in rows.items():
         if key in reported:
             _update_phase(row, reported[key], at)
         else:
             _reset_absent(row, at)
     changed = [row for row in rows.values() if session.is_modified(row)]  # before a query writes them
+    refused = {row.build_id for row in changed if row.fallback and row.fallback != refused_before[row.id]}
+    if refused:
+        suspect_packs(session, refused)
     record_attempts(session, changed, before, {row.id for row in complete}, at)
     held = {key: b for key, b in reported.items() if key not in rows and (b.phase in HOLDING or b.bytes_done)}
     for key, row in adopt(session, server, held).items():

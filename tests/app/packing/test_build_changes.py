@@ -30,6 +30,7 @@ from tests.app.fleet.acting import STUDIO
 from tests.app.fleet.packs import add_pack
 from tests.app.packing import scenes
 from tests.app.packing.scenes import Studio, game_files, ready_pack
+from tests.app.packing.test_damaged import flip
 from tests.conftest import Cast
 from tests.slipway.packs.test_comparing import many_files
 
@@ -169,11 +170,17 @@ def test_the_newest_builds_are_offered_and_the_one_that_is_asked_for(game: Game,
     assert other_numbers(game, builds[3], 2, 1) == [3, 1]
 
 
-def test_a_lost_index_is_no_crash(script: Script, two_builds: tuple[Build, Build]) -> None:
-    bucket().delete([ready_pack(two_builds[1]).index_key])
+@pytest.mark.parametrize("damage", ["lost", "changed"])
+def test_a_damaged_index_is_made_again(script: Script, two_builds: tuple[Build, Build], damage: str) -> None:
+    key = ready_pack(two_builds[1]).index_key
+    if damage == "lost":
+        bucket().delete([key])
+    else:
+        flip(key)
     answer = ask(script, 2)
-    assert (answer.status_code, answer.get_json()["error"]) == (409, "no_index")
-    assert "flask check" in answer.get_json()["message"]
+    assert (answer.status_code, answer.get_json()["error"]) == (409, "index_preparing")
+    make_due_packs()
+    assert len(paths(ask(script, 2))) == 4
 
 
 def test_the_indexes_are_read_once(script: Script, game: Game, two_builds: tuple[Build, Build]) -> None:
