@@ -24,7 +24,7 @@ MAX_TRIED_BASE_BYTES = 2 * 2**30
 """Old bytes that they are tried beside. A base of 16 MiB takes half a second, however small the piece is."""
 
 MIN_SEARCHED_BYTES = 64 * 2**10
-"""For new content that takes less than this to send, the old build is not read: too little can be saved."""
+"""Where bases lack less new content, the old build is not read: too little can be saved."""
 
 _LEAST_SAVED = 64  # bytes, against what the chunks take in the pack
 _PROMISING = 0.5  # of the bytes in the pack: a base that is like it
@@ -71,7 +71,7 @@ class PatchTrials:
 
     def search(self, known: ChunkLookup, *, search_kept: bool) -> None:
         """Looks through the old build for what the pieces have and their bases lack. `known` finds its chunks."""
-        if sum(min(trial.size, trial.stored) for trial in self._trials if trial.marks) < MIN_SEARCHED_BYTES:
+        if sum(map(self._lacking, self._trials)) < MIN_SEARCHED_BYTES:
             return
         cut, old = self._pair.cut, self._pair.old
         numbers = array("I", (one_more(known.find(cut.hash(chunk))) for chunk in range(cut.chunk_count)))
@@ -90,6 +90,12 @@ class PatchTrials:
             self._try_similar(trial)
             if trial.size <= trial.stored - _LEAST_SAVED:
                 yield trial.piece
+
+    def _lacking(self, trial: _Trial) -> int:
+        """About how many bytes of new content the base lacks and a search looks for."""
+        if not trial.marks:
+            return 0
+        return trial.size if trial.piece.promising else sum(map(self._pair.cut.length, trial.piece.made))
 
     def _pairs_of(self, dropped: bytearray) -> Iterator[tuple[int, int]]:
         size = 0

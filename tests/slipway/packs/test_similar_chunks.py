@@ -153,10 +153,21 @@ def bytes_read_for(first: Build, second: Build) -> int:
     return content.bytes
 
 
-@pytest.mark.parametrize("size", [MIN_SEARCHED_BYTES - 1, MIN_SEARCHED_BYTES])
-def test_little_new_content_is_not_searched_for(first: Build, tmp_path: Path, size: int) -> None:
-    second, _ = updated(tmp_path, {"game/new.bin": noise(size, 50)}, first)
-    assert (bytes_read_for(first, second) > 2_000_000) is (size == MIN_SEARCHED_BYTES)
+@pytest.mark.parametrize(
+    ("content", "is_searched"),
+    [
+        (noise(MIN_SEARCHED_BYTES - 1, 50), False),
+        (noise(MIN_SEARCHED_BYTES, 50), True),
+        (script(2)[:MIN_SEARCHED_BYTES].encode(), True),
+    ],
+    ids=["little", "enough", "text"],
+)
+def test_little_new_content_is_not_searched_for(
+    first: Build, tmp_path: Path, content: bytes, is_searched: bool
+) -> None:
+    """What text is compressed to does not count."""
+    second, _ = updated(tmp_path, {"game/new.bin": content}, first)
+    assert (bytes_read_for(first, second) > 2_000_000) is is_searched
 
 
 def test_content_with_little_new_in_it_is_not_searched_for(first: Build, tmp_path: Path) -> None:
