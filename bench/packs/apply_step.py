@@ -36,14 +36,14 @@ def _apply(work: Path, root: Path) -> None:
 
 
 def _update(work: Path, root: Path, reuse: Reuse) -> None:
-    """The second version from the first, which is in `v1`."""
+    """The second version from the first, which is in `held`."""
     encoded = [(work / f"index{number}").read_bytes() for number in (1, 2)]
     old, new = map(decode_index, encoded)
     hashes = [reference_to(one).sha256 for one in encoded]
     content = (work / "patch2").read_bytes()
     patch = PatchObject(decode_patch(content, old, hashes[0], new, hashes[1]), content) if content else None
     root.mkdir()
-    apply(new, root, FileSource(work / "pack2"), old=LocalBuild(work / "v1", old), patch=patch, reuse=reuse)
+    apply(new, root, FileSource(work / "pack2"), old=LocalBuild(work / "held", old), patch=patch, reuse=reuse)
 
 
 def _peak() -> float:

@@ -26,6 +26,7 @@ from slipway.packs.format.index_transfer import compress_index, reference_to
 from slipway.packs.format.patch_format import decode_patch
 from slipway.packs.making.build_writing import OlderBuild, WrittenBuild, write_build
 from slipway.packs.transfer_plan import plan_transfer
+from slipway.packs.tree_modes import remove_tree
 
 SIZE = 150 * MIB
 MEMORY = Path("/dev/shm")
@@ -97,7 +98,7 @@ def _installs(work: Path, first: Published) -> bool:
         times["tar"].append(time.perf_counter() - started)
         subprocess.run(["diff", "-r", "--no-dereference", work / "installed", work / "unpacked"], check=True)
         for name in ("installed", "unpacked"):
-            shutil.rmtree(work / name)
+            remove_tree(work / name)
     (work / "v1.tar.gz").unlink()
     pack, tar = (sorted(seconds)[ROUNDS // 2] for seconds in times.values())
     size = first.index.content_bytes / MIB
@@ -135,12 +136,15 @@ def _update_times(work: Path, second: WrittenBuild) -> bool:
     """An agent that has the first version: every byte of it is read and hashed, and copied or linked."""
     (work / "index2").write_bytes(second.encoded)
     (work / "patch2").write_bytes(second.patch or b"")
+    # Linked files become read-only, in both builds. The other tools would send the modes of `v1` with each change.
+    shutil.copytree(work / "v1", work / "held")
     met = True
     for way in ("copy", "hard-link"):
         seconds, peak = _measured(way, work, work / "updated")
-        shutil.rmtree(work / "updated")
+        remove_tree(work / "updated")
         print(f"    applied by {way}: peak RSS {peak:.0f} MiB")
         met = verdict("seconds", seconds, 1, least=False) and met
+    remove_tree(work / "held")
     return met
 
 

@@ -23,6 +23,7 @@ from slipway.packs.making.patch_pieces import BuildPair, Piece, join_chunks, pie
 from slipway.packs.making.patch_trials import PatchTrials
 
 _LARGE_PIECE = 2 * 2**20
+_NEARLY_ALL_KNOWN = 1 / 32  # of its bytes are in the frame, at most
 _MAX_SQUEEZED_BYTES = 32 * 2**20  # at the best level, which takes seconds for each 10 MiB
 
 
@@ -126,12 +127,16 @@ class _RecordMaker:
         base = join_chunks(self._pair.old_content, piece.base)
         if made is None or base is None:  # damaged since it was tried
             return None
-        frame = compress(made, base, self._effort(piece, len(made)), check=self._check)
-        return NewRecord(piece.made, piece.base, frame)
+        return NewRecord(piece.made, piece.base, self._frame(made, base, piece.promising))
 
-    def _effort(self, piece: Piece, size: int) -> Effort:
-        """Beside a base that is like it, a large piece comes out as small at half the effort."""
-        if piece.promising and size > _LARGE_PIECE:
-            return Effort.GOOD
-        self._squeezed += size
-        return Effort.BEST if self._squeezed <= _MAX_SQUEEZED_BYTES else Effort.QUICK
+    def _frame(self, made: bytes, base: bytes, promising: bool) -> bytes:
+        """A large piece that is nearly all in its base comes out as small at half the effort."""
+        frames = []
+        if promising and len(made) > _LARGE_PIECE:
+            frames.append(compress(made, base, Effort.GOOD, check=self._check))
+            if len(frames[0]) <= _NEARLY_ALL_KNOWN * len(made):
+                return frames[0]
+        self._squeezed += len(made)
+        effort = Effort.BEST if self._squeezed <= _MAX_SQUEEZED_BYTES else Effort.QUICK
+        frames.append(compress(made, base, effort, check=self._check))
+        return min(frames, key=len)

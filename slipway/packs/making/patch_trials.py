@@ -12,7 +12,7 @@ from slipway.packs.format.patch_format import MAX_BASE_BYTES
 from slipway.packs.format.zstd_frames import Check, Effort, compress
 from slipway.packs.making.chunk_packing import ChunkPacker
 from slipway.packs.making.patch_pieces import BuildPair, Piece, join_chunks, one_more
-from slipway.packs.making.similar_chunks import MIN_SOUGHT_BYTES, SimilarChunks
+from slipway.packs.making.similar_chunks import SimilarChunks
 
 MAX_TRIED_BYTES = 256 * 2**20
 """New bytes that are tried; the rest of a larger update stays with the pack."""
@@ -23,6 +23,9 @@ MAX_TRIED_PIECES = 100_000
 MAX_TRIED_BASE_BYTES = 2 * 2**30
 """Old bytes that they are tried beside. A base of 16 MiB takes half a second, however small the piece is."""
 
+MIN_SEARCHED_BYTES = 64 * 2**10
+"""Where bases lack less new content, the old build is not read: too little can be saved."""
+
 _LEAST_SAVED = 64  # bytes, against what the chunks take in the pack
 _PROMISING = 0.5  # of the bytes in the pack: a base that is like it
 _MAX_SIMILAR_BYTES = 4 * 2**20  # from elsewhere in the old build, for one piece
@@ -31,8 +34,8 @@ _MAX_DROPPED_BYTES = 64 * 2**20  # of what only the old build has: it may come f
 
 @dataclass(slots=True)
 class _Trial:
-    """A piece, the bytes that it takes in the pack, those of a patch from its base (about), and marks of its
-    content."""
+    """A piece, the bytes that it takes in the pack, those of a patch from its base (about), and marks of what the
+    base lacks."""
 
     piece: Piece
     stored: int
@@ -64,12 +67,11 @@ class PatchTrials:
                 return
             size, stored = self._size(made, base), self._stored(piece.made)
             piece.promising = size <= _PROMISING * stored
-            marks = () if piece.promising else self._similar.seek(made)
-            self._trials.append(_Trial(piece, stored, size, marks))
+            self._trials.append(_Trial(piece, stored, size, self._similar.seek(made, base)))
 
     def search(self, known: ChunkLookup, *, search_kept: bool) -> None:
-        """Looks through the old build for what is like the pieces whose base is not. `known` finds its chunks."""
-        if self._similar.sought_bytes < MIN_SOUGHT_BYTES:
+        """Looks through the old build for what the pieces have and their bases lack. `known` finds its chunks."""
+        if sum(map(self._lacking, self._trials)) < MIN_SEARCHED_BYTES:
             return
         cut, old = self._pair.cut, self._pair.old
         numbers = array("I", (one_more(known.find(cut.hash(chunk))) for chunk in range(cut.chunk_count)))
@@ -88,6 +90,12 @@ class PatchTrials:
             self._try_similar(trial)
             if trial.size <= trial.stored - _LEAST_SAVED:
                 yield trial.piece
+
+    def _lacking(self, trial: _Trial) -> int:
+        """About how many bytes of new content the base lacks and a search looks for."""
+        if not trial.marks:
+            return 0
+        return trial.size if trial.piece.promising else sum(map(self._pair.cut.length, trial.piece.made))
 
     def _pairs_of(self, dropped: bytearray) -> Iterator[tuple[int, int]]:
         size = 0
@@ -114,7 +122,7 @@ class PatchTrials:
             trial.piece = Piece(trial.piece.made, made_of, size <= _PROMISING * trial.stored)
 
     def _with_similar(self, trial: _Trial) -> list[int]:
-        """The base with similar chunks. What was there before is not like the piece, so it gives way to them."""
+        """The base with similar chunks. Where there is no room for both, the end of the base is left out."""
         similar = self._take(self._similar.found(trial.marks), _MAX_SIMILAR_BYTES)
         rest = MAX_BASE_BYTES - sum(map(self._pair.old.length, similar))
         taken = set(similar)

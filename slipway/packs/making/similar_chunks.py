@@ -16,10 +16,7 @@ from pyfastcdc.cy import FastCDC
 from slipway.packs.chunk_content import ChunkContent
 from slipway.packs.format.zstd_frames import Check
 
-MIN_SOUGHT_BYTES = 64 * 2**10
-"""For less new content the old build is not read: too little can be saved."""
-
-_MAX_SOUGHT_BYTES = 32 * 2**20  # its marks take about 15 MiB of memory
+_MAX_MARKS = 84_000  # 32 MiB of noise have as many; they take 15 MiB of memory
 _MAX_PLACES = 4  # of a mark: what many chunks have in common, the first of them have
 _HASHED_BYTES = 64
 _MIN_CUT_BYTES = 64
@@ -31,17 +28,20 @@ class SimilarChunks:
 
     def __init__(self) -> None:
         self._places: dict[int, tuple[int, ...]] = {}  # by mark: numbers of old chunks
-        self.sought_bytes = 0
+        self._sought = 0  # marks
 
-    def seek(self, content: bytes) -> Sequence[int]:
-        """Marks of new content, for `found`. Searches look for them. None when too much is sought already."""
-        if self.sought_bytes + len(content) > _MAX_SOUGHT_BYTES:
+    def seek(self, content: bytes, base: bytes = b"") -> Sequence[int]:
+        """Marks of new content that its base lacks, for `found`. Searches look for them. None when too many are sought
+        already."""
+        marks = dict.fromkeys(_marks_of(content))
+        for mark in _marks_of(base):
+            marks.pop(mark, None)
+        if self._sought + len(marks) > _MAX_MARKS:
             return ()
-        self.sought_bytes += len(content)
-        marks = tuple(dict.fromkeys(_marks_of(content)))
+        self._sought += len(marks)
         for mark in marks:
             self._places.setdefault(mark, ())
-        return marks
+        return tuple(marks)
 
     def search(self, content: ChunkContent, chunks: Iterable[tuple[int, int]], check: Check | None = None) -> None:
         """Read old chunks: pairs of the number in `content` and the number that `found` returns. Ends at the first that

@@ -1,15 +1,25 @@
-"""Which pieces share a record of a patch."""
+"""Which pieces share a record of a patch, and how well it is compressed."""
 
 from __future__ import annotations
 
+import random
 import time
 from array import array
+from pathlib import Path
 
+import pytest
+
+from slipway.packs.chunk_content import LocalContent
+from slipway.packs.format.chunk_places import ChunkPlaces
 from slipway.packs.format.index import Chunks, Entries, Generation, Index
 from slipway.packs.format.pack_format import RULES
 from slipway.packs.format.patch_format import MAX_BASE_BYTES, MAX_MADE_BYTES
-from slipway.packs.making.patch_making import group_pieces
-from slipway.packs.making.patch_pieces import Piece
+from slipway.packs.format.zstd_frames import Effort, compress
+from slipway.packs.making import patch_making
+from slipway.packs.making.patch_making import group_pieces, make_records
+from slipway.packs.making.patch_pieces import Piece, join_chunks
+from tests.slipway.packs.builds import make_build
+from tests.slipway.packs.trees import Tree, noise
 
 MANY = 40_000
 
@@ -46,3 +56,32 @@ def test_tens_of_thousands_of_small_files_are_grouped_in_seconds() -> None:
     (group,) = group_pieces(index, index, [Piece([number], [number]) for number in range(MANY)])
     assert len(group.made) == len(group.base) == MANY
     assert time.process_time() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("new_lines", "most_squeezed", "effort"),
+    [(0, 2**25, Effort.GOOD), (8_000, 2**25, Effort.BEST), (8_000, 0, Effort.GOOD)],
+)
+def test_a_large_piece_is_compressed_well_where_much_of_it_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_lines: int, most_squeezed: int, effort: Effort
+) -> None:
+    """A program that was linked again takes twice the time at the best level, and hardly comes out smaller."""
+    monkeypatch.setattr(patch_making, "_MAX_SQUEEZED_BYTES", most_squeezed)
+    program = noise(2**21)
+    edited = b"".join(program[at : at + 19_996] + b"edit" for at in range(0, len(program), 20_000))
+    chance, words = random.Random(1), [noise(4, number).hex() for number in range(500)]
+    lines = "\n".join(" ".join(chance.choices(words, k=9)) for _ in range(new_lines)).encode()
+    first = make_build(tmp_path, Tree({"lib/game.so": (program, True)}))
+    second = make_build(tmp_path, Tree({"lib/game.so": (edited + lines, True)}), 2)
+    old, new = first.written.index, second.written.index
+    with (
+        LocalContent(first.root, old, ChunkPlaces(old)) as before,
+        LocalContent(second.root, new, ChunkPlaces(new)) as after,
+    ):
+        (record,) = make_records(new, after, old, before)
+        made, base = join_chunks(after, record.made), join_chunks(before, record.base)
+    assert made is not None
+    assert base is not None
+    sizes = {tried: len(compress(made, base, tried)) for tried in (Effort.GOOD, Effort.BEST)}
+    assert (sizes[Effort.BEST] < sizes[Effort.GOOD] - 100) is (new_lines > 0)
+    assert len(record.frame) == sizes[effort]

@@ -14,11 +14,13 @@ from slipway.packs.making import patch_trials
 from slipway.packs.making.build_writing import OlderBuild, make_patch_from_chunks
 from slipway.packs.making.cutting import ENTRY_MARKER
 from slipway.packs.making.patch_making import make_records
-from slipway.packs.making.similar_chunks import MIN_SOUGHT_BYTES, SimilarChunks
+from slipway.packs.making.patch_trials import MIN_SEARCHED_BYTES
+from slipway.packs.making.similar_chunks import SimilarChunks
 from tests.slipway.packs.builds import Build, BytesSource, install, make_build, patch_between
 from tests.slipway.packs.trees import Tree, noise, standing
 
 PICTURES = [noise(100_000, number) for number in range(20)]
+SPRITES = [noise(100_000, number) for number in range(30, 33)]
 RETOUCHED = PICTURES[3][:60_000] + noise(40_000, 99)
 WORDS = [
     "lantern",
@@ -50,7 +52,13 @@ def translated(text: str) -> str:
     return "\n".join(f"{line} (other)" if number % 100 == 0 else line for number, line in enumerate(text.split("\n")))
 
 
-FIRST = Tree({"game/images.rpa": (archive(PICTURES), False), "game/chapter.rpy": (script(1).encode(), False)})
+FIRST = Tree(
+    {
+        "game/images.rpa": (archive(PICTURES), False),
+        "game/sprites.rpa": (archive(SPRITES), False),
+        "game/chapter.rpy": (script(1).encode(), False),
+    }
+)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +82,15 @@ def test_an_inserted_picture_that_shares_a_part_with_a_distant_one(first: Build,
     pictures = [*PICTURES[:15], RETOUCHED, *PICTURES[15:]]
     _, sent = updated(tmp_path, {"game/images.rpa": archive(pictures)}, first)
     assert 40_000 < sent < 41_000
+
+
+def test_pictures_that_share_the_larger_part_with_those_in_their_place(first: Build, tmp_path: Path) -> None:
+    """The smaller part is looked for elsewhere all the same."""
+    pictures = list(PICTURES)
+    for number, sprite in enumerate(SPRITES, start=5):
+        pictures[2 * number] = PICTURES[2 * number][:60_000] + sprite[:40_000]
+    _, sent = updated(tmp_path, {"game/images.rpa": archive(pictures)}, first)
+    assert sent < 3_000
 
 
 def test_a_file_that_was_copied_and_changed(first: Build, tmp_path: Path) -> None:
@@ -124,17 +141,53 @@ def test_from_two_packs_only_what_the_newer_build_lacks_is_searched(first: Build
     assert content.bytes < 5 * len(text)
 
 
-@pytest.mark.parametrize("size", [MIN_SOUGHT_BYTES - 1, MIN_SOUGHT_BYTES])
-def test_little_new_content_is_not_searched_for(first: Build, tmp_path: Path, size: int) -> None:
-    second, _ = updated(tmp_path, {"game/new.bin": noise(size, 50)}, first)
+def bytes_read_for(first: Build, second: Build) -> int:
+    """Of the newer build, while the records of an update to it are made."""
     old, new = first.written.index, second.written.index
     with (
         LocalContent(first.root, old, ChunkPlaces(old)) as before,
         LocalContent(second.root, new, ChunkPlaces(new)) as after,
     ):
         content = CountedContent(after)
-        assert make_records(new, content, old, before, search_kept=True) == []
-    assert (content.bytes > 2_000_000) is (size == MIN_SOUGHT_BYTES)
+        make_records(new, content, old, before, search_kept=True)
+    return content.bytes
+
+
+@pytest.mark.parametrize(
+    ("content", "is_searched"),
+    [
+        (noise(MIN_SEARCHED_BYTES - 1, 50), False),
+        (noise(MIN_SEARCHED_BYTES, 50), True),
+        (script(2)[:MIN_SEARCHED_BYTES].encode(), True),
+    ],
+    ids=["little", "enough", "text"],
+)
+def test_little_new_content_is_not_searched_for(
+    first: Build, tmp_path: Path, content: bytes, is_searched: bool
+) -> None:
+    """What text is compressed to does not count."""
+    second, _ = updated(tmp_path, {"game/new.bin": content}, first)
+    assert (bytes_read_for(first, second) > 2_000_000) is is_searched
+
+
+def test_content_with_little_new_in_it_is_not_searched_for(first: Build, tmp_path: Path) -> None:
+    """An upgraded program changes in many places, and a patch of it is small."""
+    pictures = [picture[:50_000] + b"edit" + picture[50_004:] for picture in PICTURES[:5]] + PICTURES[5:]
+    second, sent = updated(tmp_path, {"game/images.rpa": archive(pictures)}, first)
+    assert sent < 2_000
+    assert bytes_read_for(first, second) < 2_000_000
+
+
+def test_only_what_the_base_lacks_is_looked_for() -> None:
+    marks, new = SimilarChunks().seek(RETOUCHED), SimilarChunks().seek(RETOUCHED, PICTURES[3])
+    assert set(new) < set(marks)
+    assert 0.3 < len(new) / len(marks) < 0.5
+
+
+def test_no_more_than_32_mib_are_looked_for() -> None:
+    similar = SimilarChunks()
+    sought = [bool(similar.seek(noise(8 * 2**20, number))) for number in range(5)]
+    assert sought == [True, True, True, True, False]
 
 
 def test_a_search_stops_when_it_is_told_to(first: Build) -> None:
