@@ -41,6 +41,7 @@ STATES = {
     "removed": ("none", "removed"),
 }
 
+_PAUSED = "downloads paused"
 # State -> mark in the list of games.
 _SERVER_MARKS = {
     "cached": "cached",
@@ -125,7 +126,7 @@ def _queued(cell: Cell) -> CellWords:
 def waits_for(cell: Cell) -> str:
     """What a queued build waits for, or "" when nothing is ahead of it."""
     if cell.paused:
-        return "downloads paused"
+        return _PAUSED
     if cell.preparing is not None:
         return f"preparing update {cell.preparing}{NO_BREAK_SPACE}%"
     if cell.ahead is None:
@@ -137,14 +138,18 @@ def waits_for(cell: Cell) -> str:
 
 
 def _retrying(cell: Cell) -> CellWords:
-    due: Phrase = (Moment(cell.retry_at, "until"),) if cell.retry_at else ("now",)
     word = f"Retrying {cell.attempt} of {SHOWN_RETRIES}"
+    if cell.paused:
+        return CellWords(cell.state, "retrying", word, (_PAUSED,), reason=cell.reason)
+    due: Phrase = (Moment(cell.retry_at, "until"),) if cell.retry_at else ("now",)
     return CellWords(cell.state, "retrying", word, (*due, " ·"), action="Retry", reason=cell.reason)
 
 
 def _failed(cell: Cell) -> CellWords:
     reason = short_reason(cell.reason)
     word = f"Failed: {reason}" if reason else "Failed"
+    if cell.paused:
+        return CellWords(cell.state, "failed", word, (_PAUSED,), reason=cell.reason)
     return CellWords(cell.state, "failed", word, (), action="Retry now", reason=cell.reason)
 
 
