@@ -221,5 +221,5 @@ def check_not_paused(server: Server) -> None:
     """Raises Conflict for a server whose downloads are paused: it retries nothing until they are resumed."""
     if server.paused_at:
         raise Conflict(
-            f"The downloads of '{server.id}' are paused. Failed builds are retried at once when an operator resumes them."
+            f"The downloads of '{server.id}' are paused. Failed builds are retried at once when they are resumed."
         )

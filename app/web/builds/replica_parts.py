@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from flask import Flask
 
@@ -27,7 +28,7 @@ def replica_parts(app: Flask, game: Game, cell: Cell, attempts: Iterable[Attempt
     tone = _TONES.get(words.state, "")
     retry_url = retry_url if words.action else ""
 
-    def part(part_id: str, template: str, **context: object) -> Part:
+    def part(part_id: str, template: str, **context: Any) -> Part:
         return render_part(app, part_id, f"builds/replica/{template}", words=words, tone=tone, **context)
 
     return (

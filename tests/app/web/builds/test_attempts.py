@@ -174,7 +174,10 @@ def test_a_paused_server_says_so_instead_of_a_retry_that_does_not_come(
         assert "/retries" not in page
         refused = visitor.post(f"{place}/retries")
         assert refused.status_code == 409
-        assert "The downloads of 'srv-01' are paused. Failed builds are retried at once when" in plain(refused.text)
+        assert (
+            "The downloads of 'srv-01' are paused. Failed builds are retried at once when they are resumed."
+            in plain(refused.text)
+        )
     cell = plain(owner.get("/games/paper-lanterns").text)
     assert "Retrying 2 of 5 downloads paused" in cell
     assert "Retry, " not in cell
