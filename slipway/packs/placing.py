@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from slipway.disk_errors import name_path
 from slipway.packs.format.chunk_places import ChunkPlaces
 from slipway.packs.tree_files import TreeFiles, read_at, write_at
 
@@ -20,7 +21,7 @@ class Placer:
     def __init__(self, root: Path, path_of: PathOf, places: ChunkPlaces, is_written: Callable[[int], bool]) -> None:
         """`path_of` gives the path below `root` of an entry's file, `is_written` whether that entry is filled at
         all."""
-        self._files = TreeFiles(root)
+        self._root, self._files = root, TreeFiles(root)
         self._path_of, self._places, self._is_written = path_of, places, is_written
         self._entry = -1
         self._descriptor = -1
@@ -29,7 +30,11 @@ class Placer:
         """Write the chunk to all its places, making the files that are missing."""
         for entry, offset in self._places.all(chunk):
             if self._is_written(entry):
-                write_at(self._opened(entry), content, offset)
+                try:
+                    write_at(self._opened(entry), content, offset)
+                except OSError as error:
+                    name_path(error, self._root / self._path_of(entry))
+                    raise
 
     def read_in_place(self, chunk: int, view: memoryview) -> bool:
         """Fill `view` with what stands at the chunk's first place. False when nothing was written there."""
