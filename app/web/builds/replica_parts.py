@@ -19,6 +19,7 @@ from app.web.frame.formats import Moment, Phrase, counted, format_part, format_r
 from app.web.live.live_parts import Part, render_part
 
 _TONES = {"failed": "bad", "retrying": "warn"}
+_FETCHED_LATER = {"failed", "retrying", "queued"}
 
 
 def replica_parts(app: Flask, game: Game, cell: Cell, attempts: Iterable[Attempt], retry_url: str) -> tuple[Part, ...]:
@@ -32,7 +33,7 @@ def replica_parts(app: Flask, game: Game, cell: Cell, attempts: Iterable[Attempt
         return render_part(app, part_id, f"builds/replica/{template}", words=words, tone=tone, **context)
 
     return (
-        part("replica-state", "_state.html"),
+        part("replica-state", "_state.html", waits_for_operator=cell.paused and cell.state in _FETCHED_LATER),
         part("replica-action", "_action.html", retry_url=retry_url),
         part("replica-reason", "_reason.html", retry_url=retry_url, paused=cell.paused),
         part("replica-facts", "_facts.html", facts=_facts(game, cell)),

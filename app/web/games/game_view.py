@@ -97,7 +97,7 @@ def game_view(game_id: str, may_write: bool, page: int) -> GameView | None:
     return GameView(
         slug=game.slug,
         tab_title=build_words.tab_title(game.title, found.counts),
-        chips=[chip for chip in (build_words.live_chip(game, live), build_words.worst_chip(game, found)) if chip],
+        chips=[build_words.live_chip(game, live), *build_words.rollout_chips(game, found)],
         released=_released(game),
         actions=_actions(builds.lines, live, live_before(game)),
         builds=builds.lines,

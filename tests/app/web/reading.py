@@ -86,3 +86,11 @@ def breadcrumb(page: str) -> list[tuple[str, str]]:
     steps = re.findall(r'<a href="([^"]+)">(.*?)</a>', found[0])
     current = re.findall(r'<span aria-current="page">(.*?)</span>', found[0], re.DOTALL)
     return [(html.unescape(name), url) for url, name in steps] + [(html.unescape(name).strip(), "") for name in current]
+
+
+def chips(page: str) -> list[str]:
+    """The words of the labels beside a page's title."""
+    found = re.search(r'<(p|div) class="chips[^>]*>.*?</\1>', page, re.DOTALL)
+    assert found, page
+    _, *labels = re.split(r'<(?:a|span) class="chip[ "]', found[0].partition('<span class="facts-line"')[0])
+    return [plain(label.partition(">")[2]).strip() for label in labels]
