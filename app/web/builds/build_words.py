@@ -210,7 +210,7 @@ def build_name(number: int, label: str | None) -> str:
 
 def _row_state(row: MatrixRow, servers: int) -> str:
     if row.live or row.build.first_released_at:
-        kept = " to roll back" if not row.live and row.kept else ""
+        kept = ", kept" if not row.live and row.kept else ""
         return f"cached on {row.cached_on} of {servers}{kept}"
     return "ready, not released"
 

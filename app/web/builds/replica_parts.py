@@ -69,7 +69,7 @@ def _facts(game: Game, cell: Cell) -> list[tuple[str, Phrase]]:
     if fetched := source_words(cell.source, cell.source_build, cell.fallback):
         facts.append(("Fetched as", (fetched,)))
     if cell.kept:
-        facts.append(("Kept", ("For rolling back; removed first when the server needs space",)))
+        facts.append(("Kept", ("While the server has space. Releasing it again sends nothing to this server",)))
     if cell.bytes_per_second:
         facts.append(("Now", (format_rate(cell.bytes_per_second),)))
     if cell.attempt > 1 or cell.state in {"retrying", "failed"}:

@@ -86,4 +86,4 @@ def _build_state(held: ServerBuild, paused: bool) -> tuple[str, Phrase]:
         since = Moment(held.since, "since")
         return "queued", ("Queued, downloads paused",) if paused else ("Queued since ", since)
     icon, word = STATES[held.state]
-    return icon, (f"{word.capitalize()}, kept for rolling back" if held.kept else word.capitalize(),)
+    return icon, (f"{word.capitalize()}, kept while there is space" if held.kept else word.capitalize(),)
