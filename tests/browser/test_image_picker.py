@@ -29,7 +29,7 @@ def test_a_side_gets_a_new_image_without_leaving_the_page(sign_in: SignIn, cast:
     asset_scenes.add_component(game_id, "tile", "Ember", "ember")
     page = sign_in(cast.starlight.owner)
     page.goto("/games/paper-lanterns/components")
-    page.get_by_role("link", name="Ember").click()
+    page.get_by_role("link", name="Ember", exact=True).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("link", name="Choose image of Back").click()
     expect(dialog.get_by_role("heading", name="Ember, back: choose the image")).to_be_focused()

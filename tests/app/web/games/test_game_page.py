@@ -48,6 +48,12 @@ def test_the_page_holds_the_exact_command(owner: Visitor, garden: str) -> None:
     assert "http://localhost/api/partners/games/garden-of-forking-paths/upload" in page
 
 
+def test_members_that_send_builds_can_give_a_version(owner: Visitor, viewer: Visitor, garden: str) -> None:
+    field = re.compile(r'<label for="drop-version">Version \(optional\)</label>\s*<input[^>]*maxlength="100"')
+    assert field.search(owner.get(PAGE).text)
+    assert "drop-version" not in viewer.get(PAGE).text
+
+
 def test_builds_are_newest_first_and_say_their_state(owner: Visitor, garden: str) -> None:
     page = owner.get(PAGE).text
     assert re.findall(r'<tr role="row" id="b(\d)"', page) == ["5", "4", "3", "2", "1"]

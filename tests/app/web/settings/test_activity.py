@@ -194,6 +194,20 @@ def test_a_time_that_ends_now_is_in_the_address_unless_days_are(owner: Visitor, 
     assert 'name="last"' not in page
 
 
+def test_filters_are_folded_until_one_is_in_use(owner: Visitor, cast: Cast) -> None:
+    scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide")
+    fold = re.compile(r'<details class="fold"( open)?>.*?</details>', re.DOTALL)
+    for page in (PAGE, "/games/low-tide/activity"):
+        for query, is_open in (("", False), ("?q=key", False), ("?kind=builds", True), ("?from=2026-11-01", True)):
+            found = fold.search(owner.get(page + query).text)
+            assert found, page
+            assert bool(found[1]) is is_open, query
+            assert "Filters and order All Builds" in plain(found[0]) or "All Games Builds" in plain(found[0])
+            for name in ("from", "to", "sort"):
+                assert f'name="{name}"' in found[0]
+            assert "Search who and what" not in found[0], "the search box is always there"
+
+
 def test_releases_and_rollbacks_are_kinds(owner: Visitor, cast: Cast) -> None:
     builds = [scenes.Sent(released=None), scenes.Sent(released=None)]
     game_id = scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", builds)
