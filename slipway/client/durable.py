@@ -30,7 +30,7 @@ def write_bytes(path: Path, *parts: bytes) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | O_NOFOLLOW, 0o600)
     try:
-        with error_at(fresh), os.fdopen(descriptor, "wb") as file:
+        with error_at(path), os.fdopen(descriptor, "wb") as file:
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())

@@ -65,7 +65,7 @@ def _write_too_much(folder: Path) -> None:
     write_bytes(folder / "state", bytes(MAX_FILE_BYTES + 1))
 
 
-@pytest.mark.parametrize(("fails", "name"), [(_open_below_a_file, "file/below"), (_write_too_much, ".state.")])
+@pytest.mark.parametrize(("fails", "name"), [(_open_below_a_file, "file/below"), (_write_too_much, "state")])
 def test_calls_on_open_files_and_directories_name_the_path(
     tmp_path: Path, small_files_only: None, fails: Callable[[Path], None], name: str
 ) -> None:

@@ -51,8 +51,8 @@ class HistoryFilter:
 @dataclass(frozen=True)
 class HistoryEntry:
     """One entry. `action`: as recorded, but ROLLED_BACK for a release of an older build than the live one. `replaced`:
-    the number of the build that was live before a release, or None. `who`, `what`: actor and subject with the name of
-    the key that they are, and its hint."""
+    the number of the build that was live before a release, or None. `actor_text`, `subject_text`: for people, where a
+    key has its name."""
 
     id: int
     at: datetime
@@ -63,14 +63,15 @@ class HistoryEntry:
     details: Mapping[str, Any]
     partner_id: str | None
     game_id: str | None
-    who: KeyText
-    what: KeyText
+    actor_text: KeyText
+    subject_text: KeyText
     replaced: int | None = None
 
     @classmethod
     def of(cls, row: AuditEntry, before: str | None, names: KeyNames) -> Self:
         """`before`: what `subjects_before()` found. `names`: what `key_names()` found."""
         replaced = replaced_build(row.details, before) if row.action == RELEASED else None
+        about_key = row.action.startswith("key.")
         return cls(
             id=row.id,
             at=row.at,
@@ -81,10 +82,8 @@ class HistoryEntry:
             details=row.details or {},
             partner_id=row.partner_id,
             game_id=row.game_id,
-            who=key_text(row.partner_id, row.actor, names),
-            what=key_text(row.partner_id, row.subject, names)
-            if row.action.startswith("key.")
-            else KeyText(row.subject),
+            actor_text=key_text(row.partner_id, row.actor, names),
+            subject_text=key_text(row.partner_id, row.subject, names) if about_key else KeyText(row.subject),
             replaced=replaced,
         )
 

@@ -72,7 +72,9 @@ def log_context(address: ListAddress, kinds: KindFilters, found: HistoryPage, **
 
 def _who_words(address: ListAddress, found: HistoryPage) -> str:
     """The person or key that the log is narrowed to, as its rows name it."""
-    return next((entry.who.text for entry in found.entries), address.value("who")) if address.value("who") else ""
+    return (
+        next((entry.actor_text.text for entry in found.entries), address.value("who")) if address.value("who") else ""
+    )
 
 
 def _active_filters(

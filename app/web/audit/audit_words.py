@@ -73,7 +73,7 @@ def action_words(action: str) -> str:
 
 def details(entry: HistoryEntry) -> str:
     """The second line of an entry, or "": the hint of the key that it is about, and what else is known."""
-    return " · ".join(part for part in (entry.what.hint, _details(entry)) if part)
+    return " · ".join(part for part in (entry.subject_text.hint, _details(entry)) if part)
 
 
 def _details(entry: HistoryEntry) -> str:
@@ -123,12 +123,12 @@ class AuditLine:
         return cls(
             id=entry.id,
             at=Moment(entry.at),
-            who=entry.who.text,
-            who_key=entry.who.hint,
+            who=entry.actor_text.text,
+            who_key=entry.actor_text.hint,
             who_url=log.first_page(who=entry.actor).url(),
             address=entry.address,
             what=action_words(entry.action),
-            subject="" if entry.subject == entry.actor else entry.what.text,
+            subject="" if entry.subject == entry.actor else entry.subject_text.text,
             subject_url=links.get(entry.id, ""),
             details=details(entry),
             **more,
