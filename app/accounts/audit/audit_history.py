@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -100,8 +100,9 @@ class HistoryPage:
 
 def history(wanted: HistoryFilter, words: Callable[[str], str] = str) -> HistoryPage:
     """One page, newest first by default. `words`: what pages call an action. One query, or two for a text, an actor or
-    rollbacks: the database has no index of these, so that a page looks at MAX_SEARCHED entries. More for releases that
-    were recorded without the build before them (rollbacks.py). Raises InvalidRequest for an unknown cursor."""
+    rollbacks: the database has no index of these, so that a page looks at MAX_SEARCHED entries. One more for names of
+    keys, and for releases that were recorded without the build before them (rollbacks.py). Raises InvalidRequest for an
+    unknown cursor."""
     query = _narrowed(wanted)
     if wanted.text or wanted.actor or wanted.action == ROLLED_BACK:
         return _searched(query, wanted, words)
@@ -110,11 +111,16 @@ def history(wanted: HistoryFilter, words: Callable[[str], str] = str) -> History
     return HistoryPage(entries, str(entries[-1].id) if len(found) > PAGE_SIZE else None)
 
 
-def _entries(query: Select[AuditEntry]) -> list[HistoryEntry]:
+def _entries(query: Select[AuditEntry], known: KeyNames | None = None) -> list[HistoryEntry]:
+    """`known`: the names of the keys in these entries, if they were looked up before."""
     rows = db.session.scalars(query).all()
     before = subjects_before([row.id for row in rows if is_incomplete(row.action, row.details)])
-    names = key_names((row.partner_id, text) for row in rows for text in (row.actor, row.subject))
+    names = _key_names(rows) if known is None else known
     return [HistoryEntry.of(row, before.get(row.id), names) for row in rows]
+
+
+def _key_names(rows: Iterable[AuditEntry | Row[Any]]) -> KeyNames:
+    return key_names((row.partner_id, text) for row in rows for text in (row.actor, row.subject))
 
 
 def _narrowed(wanted: HistoryFilter) -> Select[AuditEntry]:
@@ -148,11 +154,10 @@ def _searched(query: Select[AuditEntry], wanted: HistoryFilter, words: Callable[
     )
     rows = db.session.execute(query.with_only_columns(*columns).limit(MAX_SEARCHED)).all()
     before = subjects_before([row.id for row in rows if is_incomplete(row.action, row.release_details)])
-    texts = ((row.partner_id, text) for row in rows for text in (row.actor, row.subject))
-    names = key_names(texts) if wanted.text else {}
+    names = _key_names(rows)
     matching = [row.id for row in rows if _matches(row, before.get(row.id), wanted, words, names)]
     shown = matching[:PAGE_SIZE]
-    by_id = {entry.id: entry for entry in _entries(select(AuditEntry).where(AuditEntry.id.in_(shown)))}
+    by_id = {entry.id: entry for entry in _entries(select(AuditEntry).where(AuditEntry.id.in_(shown)), names)}
     entries = [by_id[entry_id] for entry_id in shown]
     if len(matching) > PAGE_SIZE:
         return HistoryPage(entries, str(shown[-1]))
