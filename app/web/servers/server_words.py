@@ -94,7 +94,8 @@ def cached_words(server: FleetServer | PartnerServer) -> str:
 def partner_state(server: PartnerServer) -> Phrase:
     """The state of a partner's builds on one server."""
     if server.failure:
-        return _failing(server.failure, f"Failed: {short_reason(server.failure.reason)}".removesuffix(": "))
+        failed = f"Failed: {short_reason(server.failure.reason)}".removesuffix(": ")
+        return _failing(server.failure, failed, paused=server.paused)
     if server.state == "no_contact" and server.reported_at:
         return ("No contact since ", Moment(server.reported_at, "since"))
     if server.state == "downloading":
@@ -139,7 +140,7 @@ def _fleet_words(server: FleetServer, state: str, began_at: datetime | None) -> 
     since = Moment(began_at, "since") if began_at else None
     if state in {"failed", "retrying"} and server.failure:
         reason = short_reason(server.failure.reason) or "failed"
-        found = _failing(server.failure, reason[0].upper() + reason[1:])
+        found = _failing(server.failure, reason[0].upper() + reason[1:], paused=server.paused_at is not None)
         return (*found, " since ", since) if since and state == "failed" else found
     if state == "no_contact" and since:
         return ("No contact since ", since)
@@ -153,9 +154,11 @@ def _fleet_words(server: FleetServer, state: str, began_at: datetime | None) -> 
     return (words.get(state, "Healthy"),)
 
 
-def _failing(failure: Failure, failed: str) -> Phrase:
+def _failing(failure: Failure, failed: str, *, paused: bool) -> Phrase:
     if not failure.retrying:
         return (failed,)
+    if paused:
+        return (f"Retrying {failure.attempt} of {SHOWN_RETRIES}",)
     due: Phrase = (Moment(failure.retry_at, "until"),) if failure.retry_at else ("now",)
     return (f"Retrying {failure.attempt} of {SHOWN_RETRIES} ", *due)
 

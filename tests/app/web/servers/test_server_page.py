@@ -70,11 +70,16 @@ def test_each_trouble_has_a_label_beside_the_title(owner: Visitor, cast: Cast, g
     assert chips(owner.get("/servers/srv-01").text) == ["Up to date"]
     there = [On("srv-04", "failed", attempt=3)]
     scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", [Sent(on=there)])
-    for server in ("srv-01", "srv-03", "srv-04"):
+    for server in ("srv-01", "srv-03", "srv-04", "srv-05"):
         pause_server(server, True, CAST)
+    retrying, paused = chips(owner.get("/servers/srv-05").text)
+    assert retrying == "Retrying 2 of 5", "without a time at which nothing happens"
+    assert paused.startswith("Downloads paused since ")
     failed, more, paused = chips(owner.get(PAGE).text)
     assert (failed, more) == ("Failed: disk full", "1 more build failed")
     assert paused.startswith("Downloads paused since ")
+    assert "It retries when the downloads are resumed." in plain(owner.get(PAGE).text)
+    assert "automatically" not in part(owner.get(PAGE).text, "server-builds")
     assert chips(owner.get("/servers/srv-03").text) == ["Queued, downloads paused"], "named once"
     assert chips(owner.get(f"/games/{FORKING}/builds/4/servers/srv-04").text) == [
         "Failed: disk full",
