@@ -15,7 +15,7 @@ from app.data.list_parameters import is_among
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server
-from app.refusals import NotFound
+from app.refusals import Conflict, NotFound
 from app.topics.names import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 
 
@@ -199,7 +199,8 @@ def plan_new_server(session: Session, server: Server) -> None:
 
 
 def retry_now(game_id: str, build_number: int, server_id: str, actor: Actor) -> None:
-    """ "Retry now" in the dashboard: the agent skips its back-off for this replica. Raises NotFound."""
+    """ "Retry now" in the dashboard: the agent skips its back-off for this replica. Raises NotFound, or Conflict for a
+    server whose downloads are paused."""
     with writing() as session:
         replica = session.scalar(
             select(Replica)
@@ -208,8 +209,17 @@ def retry_now(game_id: str, build_number: int, server_id: str, actor: Actor) -> 
         )
         if replica is None or not replica.wanted:
             raise NotFound(f"Build {build_number} is not being sent to '{server_id}', so there is nothing to retry.")
+        check_not_paused(session.get_one(Server, server_id))
         replica.retries_asked += 1
         replica.retry_at = None
         game = session.get_one(Game, game_id)
         record(session, actor, "build.retried", f"{game.title}, build {build_number} on {server_id}", game=game)
-        announce(plan_topic(server_id), game_topic(game_id))
+        announce(plan_topic(server_id), game_topic(game_id), partner_topic(game.partner_id), FLEET_TOPIC)
+
+
+def check_not_paused(server: Server) -> None:
+    """Raises Conflict for a server whose downloads are paused: it retries nothing until they are resumed."""
+    if server.paused_at:
+        raise Conflict(
+            f"The downloads of '{server.id}' are paused. Failed builds are retried at once when they are resumed."
+        )

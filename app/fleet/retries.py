@@ -8,7 +8,8 @@ from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.data.database import announce, writing
 from app.data.models.server import Replica, Server
-from app.refusals import Conflict, NotFound
+from app.fleet.replicas import check_not_paused
+from app.refusals import NotFound
 from app.topics.names import FLEET_TOPIC, game_topic, plan_topic
 
 
@@ -19,10 +20,7 @@ def retry_failed(server_id: str, actor: Actor) -> int:
         server = session.get(Server, server_id)
         if server is None or server.retired_at:
             raise NotFound(f"No server '{server_id}'.")
-        if server.paused_at:
-            raise Conflict(
-                f"The downloads of '{server_id}' are paused. Resume them; failed builds are then retried at once."
-            )
+        check_not_paused(server)
         rows = session.scalars(
             select(Replica)
             .where(Replica.server_id == server_id, Replica.wanted, Replica.phase == "failed")

@@ -63,8 +63,26 @@ def replica_cell(game: Game, number: int, server_id: str) -> Cell | None:
     build = next((build for build in builds if build.number == number), None) or _held_build(game, number, server_id)
     if build is None or server is None:
         return None
-    row = MatrixRow(build, False, [_Details(game, [build], {server_id}, at).cell(build, server)], 0, False)
-    _set_ahead(game, [row])
+    return _single_cell(game, build, server, at)
+
+
+def operators_cell(build_id: str, server_id: str) -> tuple[Game, Cell] | None:
+    """A build on a server as operators see it, with its game: of any partner, however old. None if the server never had
+    to do with the build, or is not active."""
+    query = (
+        select(Game, Build, Server)
+        .join(Build, Build.game_id == Game.id)
+        .join(Replica, Replica.build_id == Build.id)
+        .join(Server, Replica.server_id == Server.id)
+        .where(IS_ACTIVE, Build.id == build_id, Server.id == server_id)
+    )
+    row = db.session.execute(query).one_or_none()
+    return (row[0], _single_cell(*row, now(), for_operators=True)) if row else None
+
+
+def _single_cell(game: Game, build: Build, server: Server, at: datetime, *, for_operators: bool = False) -> Cell:
+    row = MatrixRow(build, False, [_Details(game, [build], {server.id}, at).cell(build, server)], 0, False)
+    _set_ahead(game, [row], for_operators)
     return row.cells[0]
 
 
@@ -160,8 +178,9 @@ class _Details:
         return builds_after_release(build.id, server, [*self._by_server[server.id].values()])
 
 
-def _set_ahead(game: Game, rows: Sequence[MatrixRow]) -> None:
-    found = builds_ahead(game, {cell.server_id for row in rows for cell in row.cells if cell.state == "queued"})
+def _set_ahead(game: Game, rows: Sequence[MatrixRow], for_operators: bool = False) -> None:
+    waiting = {cell.server_id for row in rows for cell in row.cells if cell.state == "queued"}
+    found = builds_ahead(game, waiting, for_operators)
     for row in rows:
         row.cells[:] = [
             replace(cell, ahead=found.get(cell.server_id)) if cell.state == "queued" else cell for cell in row.cells

@@ -28,9 +28,10 @@ def is_busy_with_others(server_id: str, partner_id: str) -> bool:
     return bool(partners) and partner_id not in partners
 
 
-def builds_ahead(game: Game, server_ids: Collection[str]) -> dict[str, Ahead]:
+def builds_ahead(game: Game, server_ids: Collection[str], for_operators: bool = False) -> dict[str, Ahead]:
     """By server id, for servers that download or verify something, as seen from `game`. Of other partners, only that
-    one of their builds is under way: how many wait would tell when they release. One query."""
+    one of their builds is under way: how many wait would tell when they release. Operators see which build it is. One
+    query."""
     nearest = case((Replica.game_id == game.id, 0), (Game.partner_id == game.partner_id, 1), else_=2)
     rows = db.session.execute(
         select(Replica.server_id, Replica.phase, Game.id, Game.partner_id, Game.title, Build.number)
@@ -47,7 +48,7 @@ def builds_ahead(game: Game, server_ids: Collection[str]) -> dict[str, Ahead]:
     found: dict[str, Ahead] = {}
     for server_id, phase, game_id, partner_id, title, number in rows:
         if phase in _UNDER_WAY and server_id not in found:
-            own = partner_id == game.partner_id
-            other_game = title if own and game_id != game.id else None
-            found[server_id] = Ahead(number if own else None, other_game, queued[server_id])
+            named = for_operators or partner_id == game.partner_id
+            other_game = title if named and game_id != game.id else None
+            found[server_id] = Ahead(number if named else None, other_game, queued[server_id])
     return found

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from slipway.archive.archive_member import Kind, Member
 from slipway.closing_context import ClosingContext
+from slipway.disk_errors import error_at
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -20,10 +21,11 @@ _MAX_MTIME = 2**33  # year 2242; some file systems reject later times
 
 class TreeWriter(ClosingContext):
     """A MemberSink (slipway/archive/inspection.py) that writes to disk. It keeps the directories of the current
-    path open."""
+    path open. Every OSError names the complete path."""
 
     def __init__(self, into: Path) -> None:
         """Raises FileExistsError if `into` is not empty, OSError if it is not a directory or is a link."""
+        self._into = self._path = into
         self._root = os.open(into, _DIRECTORY)
         self._names: list[str] = []
         self._chain = [self._root]  # one longer than _names
@@ -38,7 +40,12 @@ class TreeWriter(ClosingContext):
 
     def begin(self, member: Member) -> None:
         """Create the member. A file's content follows through content()."""
-        self._close_file()
+        self.finish()
+        self._path = self._into / member.path
+        with error_at(self._path):
+            self._create(member)
+
+    def _create(self, member: Member) -> None:
         *above, name = steps = _steps(member.path)
         if member.kind is Kind.DIRECTORY:
             self._open_directory(steps)
@@ -57,17 +64,20 @@ class TreeWriter(ClosingContext):
     def content(self, data: memoryview) -> None:
         """Write the next bytes of the file that begin() created last."""
         assert self._file is not None, "content without a file"
-        while data:
-            data = data[os.write(self._file, data) :]
+        with error_at(self._path):
+            while data:
+                data = data[os.write(self._file, data) :]
 
     def hole(self, size: int) -> None:
         """Leave out the next bytes of the file. They read as zeros and take no space on disk."""
         assert self._file is not None, "a hole without a file"
-        self._size = os.lseek(self._file, size, os.SEEK_CUR)
+        with error_at(self._path):
+            self._size = os.lseek(self._file, size, os.SEEK_CUR)
 
     def finish(self) -> None:
         """Finish the last member."""
-        self._close_file()
+        with error_at(self._path):
+            self._close_file()
 
     def close(self) -> None:
         """Close every open file and directory, in any state."""

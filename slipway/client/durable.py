@@ -9,6 +9,7 @@ from typing import Any
 
 from slipway.client.file_flags import O_NOFOLLOW
 from slipway.client.json_documents import json_object
+from slipway.disk_errors import error_at
 
 
 def private_folder(path: Path) -> Path:
@@ -29,7 +30,7 @@ def write_bytes(path: Path, *parts: bytes) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | O_NOFOLLOW, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with error_at(path), os.fdopen(descriptor, "wb") as file:
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
@@ -54,6 +55,7 @@ def fsync_path(path: Path) -> None:
         return
     descriptor = os.open(path, os.O_RDONLY | O_NOFOLLOW)
     try:
-        os.fsync(descriptor)
+        with error_at(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)

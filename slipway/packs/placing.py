@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from slipway.disk_errors import name_path
 from slipway.packs.format.chunk_places import ChunkPlaces
 from slipway.packs.tree_files import TreeFiles, read_at, write_at
 
@@ -30,9 +31,17 @@ class TargetFiles:
 class Placer:
     """Keeps the last file open, because chunks mostly follow each other in one. For one thread."""
 
+<<<<<<< HEAD
     def __init__(self, root: Path, places: ChunkPlaces, targets: TargetFiles) -> None:
         self._files = TreeFiles(root)
         self._places, self._targets = places, targets
+=======
+    def __init__(self, root: Path, path_of: PathOf, places: ChunkPlaces, is_written: Callable[[int], bool]) -> None:
+        """`path_of` gives the path below `root` of an entry's file, `is_written` whether that entry is filled at
+        all."""
+        self._root, self._files = root, TreeFiles(root)
+        self._path_of, self._places, self._is_written = path_of, places, is_written
+>>>>>>> w8-leftovers
         self._entry = -1
         self._descriptor = -1
 
@@ -41,6 +50,7 @@ class Placer:
         written, and what is right already is not written again: it may share its blocks with an older build."""
         zeros = _is_zeros(content)
         for entry, offset in self._places.all(chunk):
+<<<<<<< HEAD
             if not self._targets.is_written(entry):
                 continue
             descriptor = self._opened(entry)
@@ -49,6 +59,14 @@ class Placer:
                 os.ftruncate(descriptor, self._targets.size(entry))
             elif not self._targets.is_begun(entry) or not self._stands_there(descriptor, content, offset):
                 write_at(descriptor, content, offset)
+=======
+            if self._is_written(entry):
+                try:
+                    write_at(self._opened(entry), content, offset)
+                except OSError as error:
+                    name_path(error, self._root / self._path_of(entry))
+                    raise
+>>>>>>> w8-leftovers
 
     def read_in_place(self, chunk: int, view: memoryview, *, may_be_hole: bool) -> bool:
         """Fill `view` with what stands at the chunk's first place. False when nothing was written there. `may_be_hole`:

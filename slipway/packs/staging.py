@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from slipway.disk_errors import error_at
 from slipway.packs.format.index import Index, Kind
 from slipway.packs.tree_files import TreeFiles
 from slipway.packs.tree_modes import DIRECTORY_MODE, FILE_MODE, PROGRAM_MODE, make_directories_writable
@@ -27,14 +28,20 @@ def make_directories(root: Path, index: Index) -> None:
     with TreeFiles(root) as files:
         for entry, kind in enumerate(index.entries.kinds):
             if kind == Kind.DIRECTORY:
-                parent, name = files.directory_of(index.path(entry))
-                try:
-                    os.mkdir(name, _UNFINISHED_DIRECTORY, dir_fd=parent)
-                    made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-                except FileExistsError:
-                    continue
-                os.fchmod(made, _UNFINISHED_DIRECTORY)
-                os.close(made)
+                with files.place(index.path(entry)) as (parent, name):
+                    _make_directory(name, parent)
+
+
+def _make_directory(name: str, parent: int) -> None:
+    try:
+        os.mkdir(name, _UNFINISHED_DIRECTORY, dir_fd=parent)
+        made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    except FileExistsError:
+        return
+    try:
+        os.fchmod(made, _UNFINISHED_DIRECTORY)
+    finally:
+        os.close(made)
 
 
 def unfinished_files(root: Path, index: Index) -> bytearray:
@@ -84,12 +91,12 @@ def make_links(root: Path, index: Index) -> None:
     with TreeFiles(root) as files, TreeFiles(root) as targets:
         for entry, kind in enumerate(index.entries.kinds):
             if kind == Kind.SYMLINK:
-                parent, name = files.directory_of(index.path(entry))
-                os.symlink(index.target(entry), name, dir_fd=parent)
+                with files.place(index.path(entry)) as (parent, name):
+                    os.symlink(index.target(entry), name, dir_fd=parent)
             elif kind == Kind.HARD_LINK:
-                parent, name = files.directory_of(index.path(entry))
-                source, target = targets.directory_of(index.target(entry))
-                os.link(target, name, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False)
+                with files.place(index.path(entry)) as (parent, name):
+                    source, target = targets.directory_of(index.target(entry))
+                    os.link(target, name, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False)
 
 
 def finish_files(root: Path, index: Index, entries: Iterable[int], check: Callable[[], None]) -> None:
@@ -103,17 +110,22 @@ def finish_files(root: Path, index: Index, entries: Iterable[int], check: Callab
             size = index.size(entry)
             # Never for writing: it may be another name of an older build's file, which is read-only.
             flags = os.O_RDONLY if size else os.O_RDONLY | os.O_CREAT
-            descriptor = files.open(index.path(entry), flags)
+            path = index.path(entry)
+            descriptor = files.open(path, flags)
             try:
-                status = os.fstat(descriptor)
-                if status.st_size != size:
-                    raise OSError(errno.EIO, f"the file has {status.st_size} bytes, not {size}", index.path(entry))
-                mode = file_mode(index.kind(entry))
-                if stat.S_IMODE(status.st_mode) != mode:
-                    os.fchmod(descriptor, mode)
-                os.fsync(descriptor)
+                with error_at(root / path):
+                    _finish_file(descriptor, size, file_mode(index.kind(entry)))
             finally:
                 os.close(descriptor)
+
+
+def _finish_file(descriptor: int, size: int, mode: int) -> None:
+    status = os.fstat(descriptor)
+    if status.st_size != size:
+        raise OSError(errno.EIO, f"the file has {status.st_size} bytes, not {size}")
+    if stat.S_IMODE(status.st_mode) != mode:
+        os.fchmod(descriptor, mode)
+    os.fsync(descriptor)
 
 
 def finish_directories(root: Path, index: Index) -> None:
@@ -121,9 +133,10 @@ def finish_directories(root: Path, index: Index) -> None:
     with TreeFiles(root) as files:
         for entry in range(index.entry_count - 1, -1, -1):
             if index.entries.kinds[entry] == Kind.DIRECTORY:
-                parent, name = files.directory_of(index.path(entry))
-                _sync_directory(name, parent, DIRECTORY_MODE)
-    _sync_directory(str(root), None)
+                with files.place(index.path(entry)) as (parent, name):
+                    _sync_directory(name, parent, DIRECTORY_MODE)
+    with error_at(root):
+        _sync_directory(str(root), None)
 
 
 def _sync_directory(name: str, parent: int | None, mode: int | None = None) -> None:

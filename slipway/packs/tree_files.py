@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from slipway.closing_context import ClosingContext
+from slipway.disk_errors import error_at
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -15,21 +18,29 @@ _READ_ONCE = 2**30
 
 
 class TreeFiles(ClosingContext):
-    """Holds open the directories down to the last file; paths that follow each other cost one call. For one thread."""
+    """Holds open the directories down to the last file; paths that follow each other cost one call. For one thread.
+    Errors of `open` and within `place` name the complete path."""
 
     def __init__(self, root: Path) -> None:
         """Raises OSError when `root` is not a directory, or is a link."""
+        self._root = root
         self._names: list[str] = []
         self._chain = [os.open(root, _DIRECTORY)]  # one longer than _names
 
     def open(self, path: str, flags: int, mode: int = 0o600) -> int:
         """A descriptor of the regular file at `path`. Raises OSError, also for what is not a regular file."""
-        directory, name = self.directory_of(path)
-        descriptor = os.open(name, flags | _FILE, mode, dir_fd=directory)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise OSError(errno.EINVAL, "not a regular file", path)
+        with self.place(path) as (directory, name):
+            descriptor = os.open(name, flags | _FILE, mode, dir_fd=directory)
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.close(descriptor)
+                raise OSError(errno.EINVAL, "not a regular file")
         return descriptor
+
+    @contextmanager
+    def place(self, path: str) -> Iterator[tuple[int, str]]:
+        """`directory_of(path)`, for calls whose errors are to name the complete path."""
+        with error_at(self._root / path):
+            yield self.directory_of(path)
 
     def directory_of(self, path: str) -> tuple[int, str]:
         """The open directory that holds `path`, and its name there. The descriptor is lent until the next call."""

@@ -11,6 +11,8 @@ import shutil
 import stat
 from pathlib import Path
 
+from slipway.disk_errors import error_at
+
 DIRECTORY_MODE, FILE_MODE, PROGRAM_MODE = 0o555, 0o444, 0o555
 _WRITABLE_DIRECTORY = 0o755
 
@@ -39,7 +41,8 @@ def remove_tree(path: Path) -> None:
     """Delete a directory tree, a file or a link; never the target of a link. Raises OSError."""
     if path.is_dir() and not path.is_symlink():
         make_directories_writable(path)
-        shutil.rmtree(path)
+        with error_at(path):
+            shutil.rmtree(path)
     else:
         path.unlink()
 

@@ -123,7 +123,7 @@ def test_nothing_is_found(
     page.locator("dialog[open]").wait_for()
     found["the question before a release"] = findings(page)
     page.get_by_role("button", name="Release build 5 to 6 servers").click()
-    page.get_by_role("link", name="Roll back to 4", exact=True).wait_for()
+    page.locator(".toast").get_by_role("link", name="Roll back to build 4").wait_for()
     found["released"] = findings(page)
     page.goto("/games/moth-season")
     page.route("**/archives/*", lambda route: None)  # no part gets through

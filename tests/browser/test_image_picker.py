@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import FilePayload, Page, expect
+from playwright.sync_api import FilePayload, Page, Route, expect
 
 from app.config.settings import MIB
 from app.images.image_limits import MAX_IMAGE_BYTES
 from tests.app.images.images import picture
 from tests.app.web import asset_scenes, scenes
 from tests.app.web.conftest import ONE_DATABASE
+from tests.browser.conftest import wait_for
 from tests.browser.test_axe import findings
 from tests.conftest import Cast
 
@@ -28,7 +29,7 @@ def test_a_side_gets_a_new_image_without_leaving_the_page(sign_in: SignIn, cast:
     asset_scenes.add_component(game_id, "tile", "Ember", "ember")
     page = sign_in(cast.starlight.owner)
     page.goto("/games/paper-lanterns/components")
-    page.get_by_role("link", name="Ember").click()
+    page.get_by_role("link", name="Ember", exact=True).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("link", name="Choose image of Back").click()
     expect(dialog.get_by_role("heading", name="Ember, back: choose the image")).to_be_focused()
@@ -109,6 +110,25 @@ def test_an_empty_gallery_begins_with_the_file(sign_in: SignIn, cast: Cast, comp
     )
     expect(dialog.get_by_role("radio", name="new.png")).to_be_checked()
     assert use.evaluate(colour) != disabled
+    expect(dialog.locator(".choice img[data-loaded]")).to_have_count(1)
+    # Without its text "No file chosen": the file was added.
+    add = dialog.get_by_label("Add another image")
+    assert add.evaluate("field => getComputedStyle(field).color") == "rgba(0, 0, 0, 0)"
+
+    # The page behind the dialog counts the image. A dialog that was closed during an upload stays closed.
+    answers: list[Route] = []
+    page.route("**/assets?*", lambda route: answers.append(route))
+    add.set_input_files({"name": "late.png", "mimeType": "image/png", "buffer": picture(12, 8)})
+    wait_for(page, lambda: bool(answers))
+    page.keyboard.press("Escape")
+    expect(page.locator("#dialog")).to_be_hidden()
+    count = page.get_by_role("link", name="Images").locator(".tab-count")
+    expect(count).to_have_text("1")
+    answers[0].continue_()
+    expect(count).to_have_text("2")
+    expect(page.locator("#dialog")).to_be_hidden()
+    expect(page.locator("#dialog")).to_be_empty()
+    page.unroute("**/assets?*")
 
     # The page of the picker, as in another tab: one button adds the file and uses it.
     page.goto("/games/paper-lanterns/image-choice?for=screenshots")

@@ -130,6 +130,8 @@ def let_go(held: list[Route]) -> None:
 def test_a_chosen_file_becomes_a_live_build_without_a_reload(lanterns: Page, complaints: list[str]) -> None:
     page = lanterns
     page.evaluate("window.sameDocument = true")
+    version = page.get_by_label("Version (optional)")
+    version.fill(" 1.4.2 ")
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Choose a file").click()
     chooser.value.set_files([file("paper-lanterns.tar.gz", big_archive(3_000_000))])
@@ -137,6 +139,8 @@ def test_a_chosen_file_becomes_a_live_build_without_a_reload(lanterns: Page, com
     expect(row).to_have_attribute("data-phase", "live")
     expect(row).to_contain_text("Live on 0 of 3")
     expect(page.locator("#builds tbody tr")).to_have_count(1)
+    expect(page.locator("#builds tbody tr")).to_contain_text("1.4.2")
+    expect(version).to_have_value("")
     wait_for_announcement(page, "paper-lanterns.tar.gz")
     row.get_by_role("button", name="Dismiss").click()
     expect(page.locator("#uploads-here")).to_be_hidden()
@@ -186,10 +190,11 @@ def test_what_the_server_would_refuse_is_not_sent(lanterns: Page) -> None:
 def test_several_files_go_one_after_the_other_and_stay_across_pages(lanterns: Page, complaints: list[str]) -> None:
     page, held = lanterns, hold(lanterns)
     files = [file(f"lanterns-{number}.tar.gz", game_archive(seed=number)) for number in (1, 2)]
+    page.get_by_label("Version (optional)").fill("1.4.2")
     page.locator("#drop-file").set_input_files(files)
     rows = page.locator("#uploads-here .upload")
     expect(rows.nth(1)).to_contain_text("Waiting · 1 ahead of it")
-    expect(rows.nth(1)).to_contain_text("becomes build 2")
+    expect(rows.locator(".becomes")).to_have_text(["becomes build 1 · 1.4.2", "becomes build 2"])
     page.get_by_role("link", name="Games", exact=True).first.click()
     expect(page.locator("h1")).to_have_text("Games")
     tray = page.get_by_role("complementary", name="Uploads")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import Select, case, select
+from sqlalchemy import Row, Select, case, select
 
+from app.accounts.audit.key_names import KeyNames, KeyText, key_names, key_text
 from app.accounts.audit.rollbacks import (
     RELEASED,
     ROLLED_BACK,
@@ -50,7 +51,8 @@ class HistoryFilter:
 @dataclass(frozen=True)
 class HistoryEntry:
     """One entry. `action`: as recorded, but ROLLED_BACK for a release of an older build than the live one. `replaced`:
-    the number of the build that was live before a release, or None."""
+    the number of the build that was live before a release, or None. `actor_text`, `subject_text`: for people, where a
+    key has its name."""
 
     id: int
     at: datetime
@@ -61,12 +63,15 @@ class HistoryEntry:
     details: Mapping[str, Any]
     partner_id: str | None
     game_id: str | None
+    actor_text: KeyText
+    subject_text: KeyText
     replaced: int | None = None
 
     @classmethod
-    def of(cls, row: AuditEntry, before: str | None) -> Self:
-        """`before`: what `subjects_before()` found."""
+    def of(cls, row: AuditEntry, before: str | None, names: KeyNames) -> Self:
+        """`before`: what `subjects_before()` found. `names`: what `key_names()` found."""
         replaced = replaced_build(row.details, before) if row.action == RELEASED else None
+        about_key = row.action.startswith("key.")
         return cls(
             id=row.id,
             at=row.at,
@@ -77,6 +82,8 @@ class HistoryEntry:
             details=row.details or {},
             partner_id=row.partner_id,
             game_id=row.game_id,
+            actor_text=key_text(row.partner_id, row.actor, names),
+            subject_text=key_text(row.partner_id, row.subject, names) if about_key else KeyText(row.subject),
             replaced=replaced,
         )
 
@@ -93,8 +100,9 @@ class HistoryPage:
 
 def history(wanted: HistoryFilter, words: Callable[[str], str] = str) -> HistoryPage:
     """One page, newest first by default. `words`: what pages call an action. One query, or two for a text, an actor or
-    rollbacks: the database has no index of these, so that a page looks at MAX_SEARCHED entries. More for releases that
-    were recorded without the build before them (rollbacks.py). Raises InvalidRequest for an unknown cursor."""
+    rollbacks: the database has no index of these, so that a page looks at MAX_SEARCHED entries. One more for names of
+    keys, and for releases that were recorded without the build before them (rollbacks.py). Raises InvalidRequest for an
+    unknown cursor."""
     query = _narrowed(wanted)
     if wanted.text or wanted.actor or wanted.action == ROLLED_BACK:
         return _searched(query, wanted, words)
@@ -103,10 +111,16 @@ def history(wanted: HistoryFilter, words: Callable[[str], str] = str) -> History
     return HistoryPage(entries, str(entries[-1].id) if len(found) > PAGE_SIZE else None)
 
 
-def _entries(query: Select[AuditEntry]) -> list[HistoryEntry]:
+def _entries(query: Select[AuditEntry], known: KeyNames | None = None) -> list[HistoryEntry]:
+    """`known`: the names of the keys in these entries, if they were looked up before."""
     rows = db.session.scalars(query).all()
     before = subjects_before([row.id for row in rows if is_incomplete(row.action, row.details)])
-    return [HistoryEntry.of(row, before.get(row.id)) for row in rows]
+    names = _key_names(rows) if known is None else known
+    return [HistoryEntry.of(row, before.get(row.id), names) for row in rows]
+
+
+def _key_names(rows: Iterable[AuditEntry | Row[Any]]) -> KeyNames:
+    return key_names((row.partner_id, text) for row in rows for text in (row.actor, row.subject))
 
 
 def _narrowed(wanted: HistoryFilter) -> Select[AuditEntry]:
@@ -135,35 +149,33 @@ def _searched(query: Select[AuditEntry], wanted: HistoryFilter, words: Callable[
         AuditEntry.address,
         AuditEntry.action,
         AuditEntry.subject,
-        case((AuditEntry.action == RELEASED, AuditEntry.details), else_=None),
+        AuditEntry.partner_id,
+        case((AuditEntry.action == RELEASED, AuditEntry.details), else_=None).label("release_details"),
     )
     rows = db.session.execute(query.with_only_columns(*columns).limit(MAX_SEARCHED)).all()
-    before = subjects_before([row[0] for row in rows if is_incomplete(row[3], row[5])])
-    matching = [row[0] for row in rows if _matches(*row[1:], before=before.get(row[0]), wanted=wanted, words=words)]
+    before = subjects_before([row.id for row in rows if is_incomplete(row.action, row.release_details)])
+    names = _key_names(rows)
+    matching = [row.id for row in rows if _matches(row, before.get(row.id), wanted, words, names)]
     shown = matching[:PAGE_SIZE]
-    by_id = {entry.id: entry for entry in _entries(select(AuditEntry).where(AuditEntry.id.in_(shown)))}
+    by_id = {entry.id: entry for entry in _entries(select(AuditEntry).where(AuditEntry.id.in_(shown)), names)}
     entries = [by_id[entry_id] for entry_id in shown]
     if len(matching) > PAGE_SIZE:
         return HistoryPage(entries, str(shown[-1]))
     if len(rows) == MAX_SEARCHED:
-        return HistoryPage(entries, str(rows[-1][0]), MAX_SEARCHED)
+        return HistoryPage(entries, str(rows[-1].id), MAX_SEARCHED)
     return HistoryPage(entries, None)
 
 
 def _matches(
-    actor: str,
-    address: str | None,
-    recorded: str,
-    subject: str,
-    release_details: dict[str, Any] | None,
-    *,
-    before: str | None,
-    wanted: HistoryFilter,
-    words: Callable[[str], str],
+    row: Row[Any], before: str | None, wanted: HistoryFilter, words: Callable[[str], str], names: KeyNames
 ) -> bool:
-    if wanted.actor and actor != wanted.actor:
+    if wanted.actor and row.actor != wanted.actor:
         return False
-    action = read_action(recorded, subject, replaced_build(release_details, before))
+    action = read_action(row.action, row.subject, replaced_build(row.release_details, before))
     if wanted.action == ROLLED_BACK and action != ROLLED_BACK:
         return False
-    return not wanted.text or contains(wanted.text, (actor, address or "", f"{words(action)} {subject}"))
+    if not wanted.text:
+        return True
+    who, what = (key_text(row.partner_id, text, names).text for text in (row.actor, row.subject))
+    found = (row.actor, who, row.address or "", f"{words(action)} {row.subject}", f"{words(action)} {what}")
+    return contains(wanted.text, found)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Select, SQLColumnExpression, select, tuple_
 
 from app.accounts.audit.audit_history import HistoryEntry
+from app.accounts.audit.key_names import hint_in
 from app.accounts.audit.rollbacks import build_number
 from app.accounts.keys import is_active
 from app.data.extensions import db
@@ -70,7 +71,7 @@ def existing_servers(entries: Sequence[HistoryEntry]) -> set[str]:
 
 def key_hint(entry: HistoryEntry) -> str:
     """The hint of the key that an entry names, or ""."""
-    return entry.subject.rpartition(" · ")[2] if entry.action.startswith("key.") else ""
+    return hint_in(entry.subject) if entry.action.startswith("key.") else ""
 
 
 def _named(entries: Sequence[HistoryEntry], detail: str) -> set[str]:

@@ -11,6 +11,7 @@ from app.api.json_shapes import Moment, OptionalLongText, Sha256, Shape, StoredT
 from app.api.partners.build_schemas import BuildNumber
 from app.catalog.game_metadata import Slug
 from app.config.settings import MIB
+from app.data.models.game import MAX_VERSION_LABEL
 from app.validation import with_pattern
 
 
@@ -44,7 +45,7 @@ Checksum = Annotated[
     AfterValidator(_sha256),
     with_pattern("^(sha256:)?[0-9a-fA-F]{64}$"),
 ]
-VersionLabel = Annotated[StoredText, Field(max_length=100)]
+VersionLabel = Annotated[StoredText, Field(max_length=MAX_VERSION_LABEL)]
 Note = Annotated[OptionalLongText, Field(max_length=2000)]
 Phase = Literal["uploading", "checking", "done", "failed"]
 

@@ -13,6 +13,7 @@ from app.data.models.partner import Partner
 
 Status = Literal["active", "pending_upload"]
 _LIVING = text("deleted_at IS NULL")
+MAX_VERSION_LABEL = 100  # characters
 
 
 def status_of(released_build_id: str | None) -> Status:
@@ -98,7 +99,9 @@ class Build(Base):
     warnings: Mapped[list[str]] = mapped_column(default=list)
     file_name: Mapped[str | None] = mapped_column(String(255))
     note: Mapped[str | None] = mapped_column(Text)
-    version_label: Mapped[str | None] = mapped_column(String(100))  # the studio's own name for it, such as "1.4.2"
+    version_label: Mapped[str | None] = mapped_column(
+        String(MAX_VERSION_LABEL)
+    )  # the studio's own name for it, such as "1.4.2"
     sent_by: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(default=now)
     first_released_at: Mapped[datetime | None]

@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.data.models.base import Base, new_id, now
+from app.data.models.game import MAX_VERSION_LABEL
 from slipway.archive.invisible_characters import escape_invisible
 
 RAW, RESUMABLE = "raw", "resumable"
@@ -52,7 +53,7 @@ class Upload(Base):
     part_size: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     announced_sha256: Mapped[str | None] = mapped_column(String(64))  # lowercase hex
     note: Mapped[str | None] = mapped_column(Text)
-    version_label: Mapped[str | None] = mapped_column(String(100))
+    version_label: Mapped[str | None] = mapped_column(String(MAX_VERSION_LABEL))
     release: Mapped[bool | None]  # None: as the game's setting
     expires_at: Mapped[datetime | None] = mapped_column(index=True)
     checker: Mapped[str | None] = mapped_column(String(40))  # the claim of the one worker that may check it

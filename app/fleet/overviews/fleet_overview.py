@@ -31,6 +31,7 @@ SERVER_STATES = ("failed", "conflict", "no_contact", "retrying", "unwell", "paus
 @dataclass(frozen=True)
 class FleetServer:
     """One server as an operator sees it. `state` is one of SERVER_STATES and began at `since`, if that is known.
+    `states`: all that hold, as (state, since), worst first; the first is `state`.
 
     `tally` counts the live builds of all partners; sessions, rate and disk are as of its last report. `last_hour` holds
     its bytes per minute, and is empty for servers that are not shown.
@@ -38,8 +39,7 @@ class FleetServer:
 
     id: str
     region: str
-    state: str
-    since: datetime | None
+    states: Sequence[tuple[str, datetime | None]]
     contact: bool
     reported_at: datetime | None
     joined_at: datetime
@@ -57,6 +57,14 @@ class FleetServer:
     sessions: int
     bytes_per_second: int
     keep_previous: int
+
+    @property
+    def state(self) -> str:
+        return self.states[0][0]
+
+    @property
+    def since(self) -> datetime | None:
+        return self.states[0][1]
 
     @property
     def disk_percent(self) -> int | None:
@@ -185,14 +193,12 @@ def _with_last_hour(servers: Sequence[FleetServer]) -> list[FleetServer]:
 
 def _fleet_server(server: Server, tally: Tally, failure: Failure | None, sessions: int, at: datetime) -> FleetServer:
     contact = has_contact(server, at)
-    state, since = _server_state(server, failure, contact)
     total = server.disk_total_bytes or 0
     rate = (server.bytes_per_second or 0) if contact else 0
     return FleetServer(
         id=server.id,
         region=server.region,
-        state=state,
-        since=since,
+        states=_server_states(server, failure, contact),
         contact=contact,
         reported_at=server.last_report_at,
         joined_at=server.created_at,
@@ -213,7 +219,7 @@ def _fleet_server(server: Server, tally: Tally, failure: Failure | None, session
     )
 
 
-def _server_state(server: Server, failure: Failure | None, contact: bool) -> tuple[str, datetime | None]:
+def _server_states(server: Server, failure: Failure | None, contact: bool) -> list[tuple[str, datetime | None]]:
     found: list[tuple[str, datetime | None]] = []
     if server.last_report_at is None:
         found.append(("not_started", server.created_at))
@@ -227,4 +233,4 @@ def _server_state(server: Server, failure: Failure | None, contact: bool) -> tup
         found.append(("paused", server.paused_at))
     if contact and server.health_status == "error":
         found.append(("unwell", None))
-    return min(found, key=lambda each: SERVER_STATES.index(each[0]), default=("healthy", None))
+    return sorted(found, key=lambda each: SERVER_STATES.index(each[0])) or [("healthy", None)]

@@ -60,7 +60,7 @@ def log_context(address: ListAddress, kinds: KindFilters, found: HistoryPage, **
     labels = {key: label for key, (label, _) in kinds.items()}
     return {
         "address": address,
-        "filters": _active_filters(address, labels, chosen),
+        "filters": _active_filters(address, labels, _who_words(address, found), chosen),
         "segments": address.links("kind", labels),
         "periods": address.with_values(**dict.fromkeys(_DAYS)).links("last", _PERIOD_LABELS),
         "heads": address.heads(AUDIT_SORTS),
@@ -70,13 +70,22 @@ def log_context(address: ListAddress, kinds: KindFilters, found: HistoryPage, **
     }
 
 
-def _active_filters(address: ListAddress, labels: Mapping[str, str], chosen: Mapping[str, str]) -> list[ActiveFilter]:
+def _who_words(address: ListAddress, found: HistoryPage) -> str:
+    """The person or key that the log is narrowed to, as its rows name it."""
+    return (
+        next((entry.actor_text.text for entry in found.entries), address.value("who")) if address.value("who") else ""
+    )
+
+
+def _active_filters(
+    address: ListAddress, labels: Mapping[str, str], who: str, chosen: Mapping[str, str]
+) -> list[ActiveFilter]:
     value = address.value
     return address.active_filters(
         q=quoted(value("q")),
         kind=labels[value("kind")] if value("kind") else "",
         last=_PERIOD_LABELS[value("last")] if value("last") else "",
-        who=f"by {quoted(value('who'))}" if value("who") else "",
+        who=f"by {quoted(who)}" if who else "",
         **{"from": f"From {value('from')}" if value("from") else "", "to": f"To {value('to')}" if value("to") else ""},
         **chosen,
     )

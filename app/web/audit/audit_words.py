@@ -72,7 +72,11 @@ def action_words(action: str) -> str:
 
 
 def details(entry: HistoryEntry) -> str:
-    """The second line of an entry, or ""."""
+    """The second line of an entry, or "": the hint of the key that it is about, and what else is known."""
+    return " · ".join(part for part in (entry.subject_text.hint, _details(entry)) if part)
+
+
+def _details(entry: HistoryEntry) -> str:
     known = entry.details
     if entry.replaced is not None:
         return f"Build {entry.replaced} was live before"
@@ -98,12 +102,13 @@ def details(entry: HistoryEntry) -> str:
 
 @dataclass(frozen=True)
 class AuditLine:
-    """One row of the log. `who_url`: the log with only the actions of this person or key. `subject_url`: the page of
-    the subject, or ""."""
+    """One row of the log. `who_key`: the hint of the key that `who` is, or "". `who_url`: the log with only the actions
+    of this person or key. `subject_url`: the page of the subject, or ""."""
 
     id: int
     at: Moment
     who: str
+    who_key: str
     who_url: str
     address: str
     what: str
@@ -118,11 +123,12 @@ class AuditLine:
         return cls(
             id=entry.id,
             at=Moment(entry.at),
-            who=entry.actor,
+            who=entry.actor_text.text,
+            who_key=entry.actor_text.hint,
             who_url=log.first_page(who=entry.actor).url(),
             address=entry.address,
             what=action_words(entry.action),
-            subject="" if entry.subject == entry.actor else entry.subject,
+            subject="" if entry.subject == entry.actor else entry.subject_text.text,
             subject_url=links.get(entry.id, ""),
             details=details(entry),
             **more,

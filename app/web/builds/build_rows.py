@@ -106,6 +106,13 @@ def release_action(number: int, live: int | None) -> str:
     return "Roll back" if live is not None and number < live else "Release"
 
 
+def way_back_label(before: int, live: int) -> str:
+    """The label of the action that makes build `before` live again, which was live before build `live`."""
+    if release_action(before, live) == "Roll back":
+        return f"Roll back to build {before}"
+    return f"Release build {before} again"
+
+
 def _update(build: Build, table: BuildTable) -> str:
     """Empty while the update is being prepared, and for a build that no server needs to fetch."""
     is_everywhere = 0 < table.servers <= table.cached.get(build.id, 0)

@@ -41,6 +41,7 @@ STATES = {
     "removed": ("none", "removed"),
 }
 
+_PAUSED = "downloads paused"
 # State -> mark in the list of games.
 _SERVER_MARKS = {
     "cached": "cached",
@@ -125,7 +126,7 @@ def _queued(cell: Cell) -> CellWords:
 def waits_for(cell: Cell) -> str:
     """What a queued build waits for, or "" when nothing is ahead of it."""
     if cell.paused:
-        return "downloads paused"
+        return _PAUSED
     if cell.preparing is not None:
         return f"preparing update {cell.preparing}{NO_BREAK_SPACE}%"
     if cell.ahead is None:
@@ -137,14 +138,18 @@ def waits_for(cell: Cell) -> str:
 
 
 def _retrying(cell: Cell) -> CellWords:
-    due: Phrase = (Moment(cell.retry_at, "until"),) if cell.retry_at else ("now",)
     word = f"Retrying {cell.attempt} of {SHOWN_RETRIES}"
+    if cell.paused:
+        return CellWords(cell.state, "retrying", word, (_PAUSED,), reason=cell.reason)
+    due: Phrase = (Moment(cell.retry_at, "until"),) if cell.retry_at else ("now",)
     return CellWords(cell.state, "retrying", word, (*due, " ·"), action="Retry", reason=cell.reason)
 
 
 def _failed(cell: Cell) -> CellWords:
     reason = short_reason(cell.reason)
     word = f"Failed: {reason}" if reason else "Failed"
+    if cell.paused:
+        return CellWords(cell.state, "failed", word, (_PAUSED,), reason=cell.reason)
     return CellWords(cell.state, "failed", word, (), action="Retry now", reason=cell.reason)
 
 
@@ -205,7 +210,7 @@ def build_name(number: int, label: str | None) -> str:
 
 def _row_state(row: MatrixRow, servers: int) -> str:
     if row.live or row.build.first_released_at:
-        kept = " to roll back" if not row.live and row.kept else ""
+        kept = ", kept" if not row.live and row.kept else ""
         return f"cached on {row.cached_on} of {servers}{kept}"
     return "ready, not released"
 
@@ -229,11 +234,14 @@ def server_marks(summary: Summary, servers: int) -> list[str]:
     return [_SERVER_MARKS.get(state, "waiting") for state in summary.states] or ["waiting"] * servers
 
 
-def summary_words(found: Counter[str], reason: tuple[str, str] | None = None, released: bool = True) -> StatusLabel:
+def summary_words(
+    found: Counter[str], reason: tuple[str, str] | None = None, released: bool = True, servers: int | None = None
+) -> StatusLabel:
     """The worst state of the released build on the servers.
 
-    `reason`: (server id, reason) of a failure to name, or None."""
-    total = sum(found.values())
+    `reason`: (server id, reason) of a failure to name, or None. `servers`: how many there are, if `found` counts only
+    some of them."""
+    total = sum(found.values()) if servers is None else servers
     if not released:
         return StatusLabel("queued", "No build yet", "quiet")
     if total == 0:
@@ -254,15 +262,14 @@ def summary_words(found: Counter[str], reason: tuple[str, str] | None = None, re
     return StatusLabel("queued", f"Waiting on {total} of {total}")
 
 
-def worst_chip(game: Game, found: Matrix) -> StatusLabel | None:
-    """The second chip of a game's page: the worst state of the live build. It opens the table of its servers. A lost
-    server is named even if all other servers have the build."""
-    if not found.counts:
-        return None
-    label = summary_words(found.counts, found.failure)
-    if found.counts["no_contact"] and not found.failure:
-        label = StatusLabel("no-contact", f"No contact with {found.counts['no_contact']} of {found.total}")
-    return replace(label, href=f"/games/{game.slug}#fleet")
+def rollout_chips(game: Game, found: Matrix) -> list[StatusLabel]:
+    """The chips of a game's page after the first: one per trouble of the live build on its servers, worst first, or its
+    state if there is none. They open the table of the servers. A lost server is named even if all other servers have
+    the build."""
+    troubles = [state for state in ("failed", "no_contact", "retrying") if found.counts[state]]
+    counts = [Counter({state: found.counts[state]}) for state in troubles] or [found.counts]
+    labels = [summary_words(each, found.failure, servers=found.total) for each in counts if each]
+    return [replace(label, href=f"/games/{game.slug}#fleet") for label in labels]
 
 
 def status_words(game: Game) -> StatusLabel:

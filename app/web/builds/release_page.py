@@ -11,6 +11,7 @@ from app.catalog.build_list import find_build
 from app.catalog.releasing import make_release
 from app.data.models.game import Game
 from app.fleet.release_preview import preview
+from app.web.builds.build_rows import way_back_label
 from app.web.builds.release_words import question_words
 from app.web.frame.current_user import local_address, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.forms import summary_title
@@ -56,8 +57,7 @@ def release(slug: str, number: int) -> ResponseReturnValue:
         flash(f"Build {number} went live")
     else:
         back = url_for("releases.question", slug=slug, number=before)
-        label = f"Roll back to {before}" if before < number else f"Release {before}"
-        flash_with_question(f"Build {number} went live", label, back)
+        flash_with_question(f"Build {number} went live", way_back_label(before, number), back)
     return redirect(_next_address(game), 303)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.data.models.game import Build, Game
 from app.fleet.active_servers import SERVERS_PER_PAGE, places_on_page
 from app.fleet.release_preview import ReleasePreview, ServerPreview
-from app.web.builds.build_rows import release_action
+from app.web.builds.build_rows import release_action, way_back_label
 from app.web.builds.build_words import build_name
 from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size
 from app.web.lists.list_address import ListAddress
@@ -121,14 +121,25 @@ def _notes(found: ReleasePreview) -> Sequence[tuple[str, str]]:
     if each := _each(found):
         notes.append(("downloading", f"{each}."))
     if found.live:
-        notes.append(
-            (
-                "roll-back",
-                f"Servers keep running build {found.live} until build {number} is downloaded. You can undo this: "
-                "rolling back sends 0 B to servers that still have the build.",
-            )
-        )
+        notes.append(("roll-back", f"{_change_words(found, found.live)} {_way_back(number, found.live)}"))
     return notes
+
+
+def _change_words(found: ReleasePreview, live: int) -> str:
+    """When servers change from the `live` build."""
+    number = found.build.number
+    if found.servers and not found.bytes_to_fetch:
+        return f"Servers that have build {number} change to it at once."
+    return f"Servers keep running build {live} until build {number} is downloaded."
+
+
+def _way_back(number: int, live: int) -> str:
+    """How the `live` build becomes live again after a release of build `number`, in the words of its button."""
+    return f"You can {_lowered(way_back_label(live, number))} later: servers that still have it download nothing."
+
+
+def _lowered(words: str) -> str:
+    return f"{words[0].lower()}{words[1:]}"
 
 
 def _server(server: ServerPreview, build: Build, live: int | None) -> ServerWords:

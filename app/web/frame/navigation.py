@@ -18,7 +18,7 @@ class NavigationEntry:
     current: bool
 
 
-# Name, endpoint, and the prefixes of the addresses that belong to it.
+# Name, endpoint, and the prefixes of the addresses that belong to it. Of several, the longest prefix counts.
 _OPERATOR = (
     (
         "Servers",
@@ -32,6 +32,8 @@ _OPERATOR = (
 _MEMBER = (
     ("Games", "games.index", ("/games",)),
     ("Servers", "servers.index", ("/servers",)),
+    ("Activity", "activity.page", ("/settings/activity",)),
+    ("Members", "members.page", ("/settings/members",)),
     ("Settings", "partner.page", ("/settings",)),
 )
 
@@ -42,4 +44,6 @@ def navigation() -> list[NavigationEntry]:
     if member is None:
         return []
     places = _OPERATOR if member.is_operator else _MEMBER
-    return [NavigationEntry(name, url_for(page), request.path.startswith(below)) for name, page, below in places]
+    prefixes = [prefix for _, _, below in places for prefix in below if request.path.startswith(prefix)]
+    current = max(prefixes, key=len, default="")
+    return [NavigationEntry(name, url_for(page), current in below) for name, page, below in places]

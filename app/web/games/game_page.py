@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.data.extensions import htmx
 from app.data.models.base import now
+from app.data.models.game import MAX_VERSION_LABEL
 from app.fleet.replicas import retry_now
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import Moment
@@ -28,6 +29,7 @@ def page(slug: str) -> ResponseReturnValue:
         "games/game.html",
         **header_context(game),
         upload=upload_lines(base_url(), game.slug),
+        max_version=MAX_VERSION_LABEL,
         query=ListAddress("").numbered_page(requested_page()).query,
         made_at=Moment(now()),
     )

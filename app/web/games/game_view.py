@@ -22,6 +22,7 @@ from app.web.builds.build_rows import (
     count_note,
     list_build_lines,
     release_action,
+    way_back_label,
 )
 from app.web.builds.build_words import CellWords, Count, StatusLabel
 from app.web.builds.transfer_words import sent_words
@@ -97,7 +98,7 @@ def game_view(game_id: str, may_write: bool, page: int) -> GameView | None:
     return GameView(
         slug=game.slug,
         tab_title=build_words.tab_title(game.title, found.counts),
-        chips=[chip for chip in (build_words.live_chip(game, live), build_words.worst_chip(game, found)) if chip],
+        chips=[build_words.live_chip(game, live), *build_words.rollout_chips(game, found)],
         released=_released(game),
         actions=_actions(builds.lines, live, live_before(game)),
         builds=builds.lines,
@@ -136,10 +137,11 @@ def _actions(lines: Sequence[BuildLine], live: Build | None, before: Build | Non
     build that was rolled back is offered again only until there is a newer one, and never as the primary button."""
     newest = lines[0] if lines and lines[0].action == "Release" and not lines[0].was_live else None
     actions = []
-    if live and before and release_action(before.number, live.number) == "Roll back":
-        actions.append(HeadAction(before.number, f"Roll back to build {before.number}", rolls_back=True))
-    elif live and before and newest is None:
-        actions.append(HeadAction(before.number, f"Release build {before.number} again"))
+    if live and before:
+        rolls_back = release_action(before.number, live.number) == "Roll back"
+        if rolls_back or newest is None:
+            label = way_back_label(before.number, live.number)
+            actions.append(HeadAction(before.number, label, rolls_back=rolls_back))
     if newest:
         actions.append(HeadAction(newest.number, f"Release build {newest.number}", primary=True))
     return actions

@@ -9,7 +9,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.data.models.game import Game
-from app.images.gallery import GalleryFilter, chosen_images, gallery
+from app.images.gallery import GalleryFilter, asset_counts, chosen_images, gallery
 from app.images.gallery_images import GalleryImage
 from app.images.game_pictures import MAX_SCREENSHOTS
 from app.images.image_limits import IMAGE_TYPES, MAX_IMAGE_BYTES
@@ -95,6 +95,7 @@ def render_picker(game: Game, form: ImageForm, added_id: str | None = None) -> s
         "older": found.next_cursor,
         "found": counted(found.counts.all, "image") + (f" with “{text}” in the name" if text else ""),
         "note": _note(chosen_first, request.args.get("added", "")),
+        "images": asset_counts(game.id).images,
         "form": form,
         "problem": summary_title(form, "The image is not set"),
         "types": ",".join(IMAGE_TYPES),

@@ -134,7 +134,8 @@ def _failure(server: FleetServer, failure: Failure) -> Notice:
             keep, they = ("keeps", "it runs") if server.sessions == 1 else ("keep", "they run")
             advice = f"{counted(server.sessions, 'session')} {keep} the builds {they} on. "
         advice += "Add disk, or end sessions on builds that are not live. "
-    return failure_notice(failure, advice, "" if server.paused_at else "retry")
+    paused = server.paused_at is not None
+    return failure_notice(failure, advice, "" if paused else "retry", paused=paused)
 
 
 def _line(server: FleetServer, held: ServerBuild, cover: ShownImage | None) -> BuildLine:

@@ -60,13 +60,11 @@ class ServerSubject:
         at, server = now(), find_fleet_server(self.server_id)
         if server is None:
             return None
-        words = server_words.fleet_state(server)
-        tone = {"failed": "bad", "conflict": "bad", "retrying": "warn", "paused": "warn"}.get(server.state, "")
-        chip = {"icon": server_words.STATE_ICONS[server.state], "words": words, "tone": tone}
+        chips = server_words.fleet_chips(server)
         builds, facts = detail_parts(app, server)
         return RenderedParts(
-            title=f"{server.id}: {plain_text(words)} · Slipway",
-            parts=(render_part(app, "server-state", "servers/_server_state.html", chip=chip), facts, builds),
+            title=f"{server.id}: {plain_text(chips[0].words)} · Slipway",
+            parts=(render_part(app, "server-state", "servers/_server_state.html", chips=chips), facts, builds),
             rows=(),
             version=version,
             changes_at=server_words.next_change_at((server.reported_at,), at),

@@ -72,7 +72,7 @@ def _build_state(held: ServerBuild, paused: bool) -> tuple[str, Phrase]:
         return "no-contact", ("No contact, was cached" if held.before == "cached" else "No contact",)
     done, reason = percent(held.bytes_done, held.bytes_total), short_reason(held.reason)
     if held.state == "retrying":
-        due: Phrase = (" ", Moment(held.retry_at, "until")) if held.retry_at else ()
+        due: Phrase = (" ", Moment(held.retry_at, "until")) if held.retry_at and not paused else ()
         return "retrying", (f"Retrying {held.attempt} of {SHOWN_RETRIES}", *due)
     if held.state == "failed":
         at = f"Failed at {done}{NO_BREAK_SPACE}%" if held.bytes_done else "Failed"
@@ -86,4 +86,4 @@ def _build_state(held: ServerBuild, paused: bool) -> tuple[str, Phrase]:
         since = Moment(held.since, "since")
         return "queued", ("Queued, downloads paused",) if paused else ("Queued since ", since)
     icon, word = STATES[held.state]
-    return icon, (f"{word.capitalize()}, kept for rolling back" if held.kept else word.capitalize(),)
+    return icon, (f"{word.capitalize()}, kept while there is space" if held.kept else word.capitalize(),)

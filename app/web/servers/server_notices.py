@@ -28,7 +28,8 @@ class Notice:
 def partner_notices(server: PartnerServer, others_first: bool) -> list[Notice]:
     """What a partner reads about one server, worst first. Empty if it has all their live builds. `others_first`: it
     downloads builds of other partners now."""
-    found = [failure_notice(server.failure, "Operators of the platform see this too. ")] if server.failure else []
+    advice = "Operators of the platform see this too. "
+    found = [failure_notice(server.failure, advice, paused=server.paused)] if server.failure else []
     if server.state == "no_contact" and server.reported_at:
         body = (
             "The state of your builds there is unknown until it reports again. It then continues automatically. You do "
@@ -46,14 +47,17 @@ def partner_notices(server: PartnerServer, others_first: bool) -> list[Notice]:
     return found
 
 
-def failure_notice(failure: Failure, advice: str, action: str = "") -> Notice:
-    """The worst failure of a server. `advice`: sentences that end with a space, or ""."""
+def failure_notice(failure: Failure, advice: str, action: str = "", *, paused: bool) -> Notice:
+    """The worst failure of a server. `advice`: sentences that end with a space, or "". `paused`: an operator paused its
+    downloads, and it retries nothing."""
     reason, detail = short_reason(failure.reason) or "failed", (failure.reason or "").partition(":")[2]
     body: list[str | Moment] = [f"{detail.strip().removesuffix('.')}. "] if detail.strip() else []
     body.append(advice)
     if failure.others:
         body.append(f"{counted(failure.others, 'more build')} failed too. ")
-    if failure.retry_at:
+    if paused:
+        body.append("It retries when the downloads are resumed.")
+    elif failure.retry_at:
         body += ["The next retry is due ", Moment(failure.retry_at, "until"), "."]
     else:
         body.append("It retries automatically, at increasing intervals.")

@@ -18,7 +18,7 @@ from app.images.game_pictures import covers_of
 from app.images.shown_images import ShownImage
 from app.topics.names import partner_topic
 from app.web.frame.current_user import me, my_partner, require_sign_in
-from app.web.frame.formats import Fact, Moment, Phrase, format_rate, format_size, plain_text
+from app.web.frame.formats import Fact, Moment, format_rate, format_size, plain_text
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.live.streams import add_live_views, current_parts
@@ -30,7 +30,6 @@ pages = Blueprint("server", __name__)
 pages.before_request(require_sign_in)
 
 MAX_BUILDS = 200
-_TONES = {"failed": "bad", "retrying": "warn"}
 
 
 @dataclass(frozen=True)
@@ -38,9 +37,7 @@ class View:
     """The live values of the page. `note`: that not all builds are listed, or ""."""
 
     id: str
-    icon: str
-    words: Phrase
-    tone: str
+    chips: Sequence[server_words.StateChip]
     notices: Sequence[Notice]
     lines: Sequence[BuildLine]
     note: str
@@ -70,9 +67,9 @@ class PartnerServerSubject:
             return None
         view = _view(server, self.partner_id)
         return RenderedParts(
-            title=f"{server.id}: {plain_text(view.words)} · Slipway",
+            title=f"{server.id}: {plain_text(view.chips[0].words)} · Slipway",
             parts=(
-                render_part(app, "server-state", "servers/_server_state.html", chip=view),
+                render_part(app, "server-state", "servers/_server_state.html", chips=view.chips),
                 render_part(app, "server-builds", "servers/_server_builds.html", view=view),
                 render_part(app, "server-facts", "servers/_server_facts.html", view=view),
             ),
@@ -104,9 +101,7 @@ def _view(server: PartnerServer, partner_id: str) -> View:
     silent = server_words.minutes_without_contact(server.reported_at, server.contact, now())
     return View(
         id=server.id,
-        icon=server_words.STATE_ICONS[server.state],
-        words=server_words.partner_state(server),
-        tone=_TONES.get(server.state, ""),
+        chips=server_words.partner_chips(server),
         notices=partner_notices(server, is_busy_with_others(server.id, partner_id)),
         lines=[_line(server, each, covers.get(each.game_id)) for each in held.shown],
         note=f"{len(held.shown):,} of {held.count:,}, worst first" if held.count > len(held.shown) else "",

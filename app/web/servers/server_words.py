@@ -13,7 +13,7 @@ from app.fleet.overviews.fleet_overview import FleetServer
 from app.fleet.overviews.partner_overview import PartnerServer
 from app.fleet.overviews.server_totals import Failure, cached_live_builds
 from app.web.builds.build_words import Count, short_reason
-from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted
 
 # state -> icon
 STATE_ICONS = {
@@ -40,11 +40,27 @@ _TITLES = {
     "unwell": "unwell",
 }
 
+# State -> look of its label. The others have none.
+_TONES = {"failed": "bad", "conflict": "bad", "retrying": "warn", "paused": "warn"}
+
 # One label has one number for all readers: operators count the games of all partners, a partner their own.
 LIVE_BUILDS, YOUR_LIVE_BUILDS = "Live builds cached", "Your live builds cached"
 
 # (label, number, unit): `Sending now`, `84.6`, `MiB/s`.
 Figure = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class StateChip:
+    """A label beside the title of a page. `tone`: bad, warn or "" (none)."""
+
+    icon: str
+    words: Phrase
+    tone: str
+
+    @classmethod
+    def of(cls, state: str, words: Phrase) -> StateChip:
+        return cls(STATE_ICONS[state], words, _TONES.get(state, ""))
 
 
 @dataclass(frozen=True)
@@ -78,7 +94,8 @@ def cached_words(server: FleetServer | PartnerServer) -> str:
 def partner_state(server: PartnerServer) -> Phrase:
     """The state of a partner's builds on one server."""
     if server.failure:
-        return _failing(server.failure, f"Failed: {short_reason(server.failure.reason)}".removesuffix(": "))
+        failed = f"Failed: {short_reason(server.failure.reason)}".removesuffix(": ")
+        return _failing(server.failure, failed, paused=server.paused)
     if server.state == "no_contact" and server.reported_at:
         return ("No contact since ", Moment(server.reported_at, "since"))
     if server.state == "downloading":
@@ -94,28 +111,54 @@ def partner_state(server: PartnerServer) -> Phrase:
     return (words.get(server.state, "No live build yet"),)
 
 
+def partner_chips(server: PartnerServer) -> list[StateChip]:
+    """The labels beside the title: the state, and each trouble that it does not name."""
+    chips = [StateChip.of(server.state, partner_state(server)), *_more_failures(server.failure)]
+    if server.paused_at and server.state != "queued":  # which names it
+        chips.append(StateChip.of("paused", ("Downloads paused since ", Moment(server.paused_at, "since"))))
+    return chips
+
+
+def fleet_chips(server: FleetServer) -> list[StateChip]:
+    """The labels beside the title, one per trouble, for operators."""
+    chips = [StateChip.of(state, _fleet_words(server, state, since)) for state, since in server.states]
+    return [chips[0], *_more_failures(server.failure), *chips[1:]]
+
+
+def _more_failures(failure: Failure | None) -> list[StateChip]:
+    if failure is None or not failure.others:
+        return []
+    return [StateChip.of("failed", (f"{counted(failure.others, 'more build')} failed",))]
+
+
 def fleet_state(server: FleetServer) -> Phrase:
-    """The state of one server, for operators."""
-    since = Moment(server.since, "since") if server.since else None
-    if server.state in {"failed", "retrying"} and server.failure:
+    """The worst state of one server, for operators."""
+    return _fleet_words(server, server.state, server.since)
+
+
+def _fleet_words(server: FleetServer, state: str, began_at: datetime | None) -> Phrase:
+    since = Moment(began_at, "since") if began_at else None
+    if state in {"failed", "retrying"} and server.failure:
         reason = short_reason(server.failure.reason) or "failed"
-        found = _failing(server.failure, reason[0].upper() + reason[1:])
-        return (*found, " since ", since) if since and server.state == "failed" else found
-    if server.state == "no_contact" and since:
+        found = _failing(server.failure, reason[0].upper() + reason[1:], paused=server.paused_at is not None)
+        return (*found, " since ", since) if since and state == "failed" else found
+    if state == "no_contact" and since:
         return ("No contact since ", since)
-    if server.state == "paused" and since:
+    if state == "paused" and since:
         return ("Downloads paused since ", since)
     words = {
         "conflict": "Two agents use its token",
         "unwell": "Its agent reports an error",
         "not_started": "Waiting for its agent",
     }
-    return (words.get(server.state, "Healthy"),)
+    return (words.get(state, "Healthy"),)
 
 
-def _failing(failure: Failure, failed: str) -> Phrase:
+def _failing(failure: Failure, failed: str, *, paused: bool) -> Phrase:
     if not failure.retrying:
         return (failed,)
+    if paused:
+        return (f"Retrying {failure.attempt} of {SHOWN_RETRIES}",)
     due: Phrase = (Moment(failure.retry_at, "until"),) if failure.retry_at else ("now",)
     return (f"Retrying {failure.attempt} of {SHOWN_RETRIES} ", *due)
 

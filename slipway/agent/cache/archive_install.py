@@ -25,6 +25,7 @@ from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.inspection import Inspection
 from slipway.archive.unpacking import UnpackCancelled, unpack
 from slipway.client.storage_connections import StorageConnections
+from slipway.disk_errors import error_at
 from slipway.packs.tree_modes import make_read_only, remove_tree
 
 _FLOOR_CHECK_INTERVAL_BYTES = 64 << 20
@@ -115,7 +116,8 @@ class ArchiveInstall:
         digest = hashlib.sha256()
         done = 0
         buffer = memoryview(bytearray(PIECE_BYTES))
-        with self._layout.part(wanted.key).open("rb", buffering=0) as file:
+        path = self._layout.part(wanted.key)
+        with error_at(path), path.open("rb", buffering=0) as file:
             while count := file.readinto(buffer):
                 task.check()
                 digest.update(buffer[:count])
@@ -141,7 +143,8 @@ class ArchiveInstall:
             self._statuses.set_progress(wanted.key, (wanted.size + consumed) // 2)
 
         try:
-            with self._layout.part(wanted.key).open("rb") as source:
+            path = self._layout.part(wanted.key)
+            with error_at(path), path.open("rb") as source:
                 limits = damage_limits(wanted.unpacked_bytes)
                 inspection = unpack(source, into, limits, wanted.launcher, progress, task.cancelled.is_set)
             task.check()

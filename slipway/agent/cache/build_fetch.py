@@ -51,7 +51,7 @@ class BuildFetch:
             if is_disk_full(error):
                 self._archives.drop_unpacked(wanted)
                 raise self._space.disk_full_error(needed_bytes(wanted)) from error
-            raise FetchFailed(f"disk error: {error.strerror or error}") from error
+            raise FetchFailed(f"disk error: {self._layout.error_words(error)}") from error
         finally:
             self._space.free_reservation(wanted.key)
 

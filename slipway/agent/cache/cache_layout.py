@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from slipway.agent.path_names import BuildKey
+from slipway.client.printable import one_line
 
 PRIVATE = ".slipway"
+MAX_SHOWN_PATH = 200  # characters; the platform stores 500 of a reason
 
 
 class CacheLayout:
@@ -63,3 +66,20 @@ class CacheLayout:
 
     def session(self, session_id: str) -> Path:
         return self.sessions / f"{session_id}.json"
+
+    def error_words(self, error: OSError) -> str:
+        """What an error of the disk is about, for people on the platform: `Operation not permitted at g1/4 in the
+        cache`. A path that is not below the cache directory is left out."""
+        words = error.strerror or type(error).__name__
+        paths = [path for name in (error.filename, error.filename2) if (path := self._below(name))]
+        return f"{words} at {' to '.join(paths)} in the cache" if paths else words
+
+    def _below(self, name: object) -> str:
+        """The path from the cache directory on, or "". Of a long path the end is kept, which names the file."""
+        if not isinstance(name, str | bytes):
+            return ""
+        path = Path(os.path.normpath(os.fsdecode(name)))
+        if path == self.cache or not path.is_relative_to(self.cache):
+            return ""
+        below = str(path.relative_to(self.cache))
+        return one_line(below if len(below) <= MAX_SHOWN_PATH else f"…{below[-MAX_SHOWN_PATH:]}")

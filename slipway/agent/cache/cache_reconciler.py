@@ -175,7 +175,7 @@ class CacheReconciler:
         try:
             self._inventory.activate(key, marker)
         except OSError as error:
-            self._fail(wanted, f"cannot switch the link `current`: {error.strerror}")
+            self._fail(wanted, f"cannot switch the link `current`: {self._layout.error_words(error)}")
             return
         self._failed_builds.clear(key)
         logs.info("build is active", game=key.game_id, build=key.build)

@@ -9,6 +9,7 @@ from types import TracebackType
 from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.plan import WantedBuild
 from slipway.client.durable import read_json, write_json
+from slipway.disk_errors import error_at
 
 
 class PartFile:
@@ -41,11 +42,13 @@ class PartFile:
         os.close(self._descriptor)
 
     def append(self, view: memoryview) -> None:
-        while view:
-            written = os.write(self._descriptor, view)
-            self.length += written
-            view = view[written:]
+        with error_at(self.path):
+            while view:
+                written = os.write(self._descriptor, view)
+                self.length += written
+                view = view[written:]
 
     def restart(self) -> None:
-        os.ftruncate(self._descriptor, 0)
+        with error_at(self.path):
+            os.ftruncate(self._descriptor, 0)
         self.length = 0

@@ -77,3 +77,20 @@ def curl(lines: list[str], secret: str) -> tuple[str, str, dict[str, str], bytes
             url = word
     method = method or ("POST" if body is not None else "PUT" if file else "GET")
     return method, url.removeprefix("http://localhost"), headers, body, file
+
+
+def breadcrumb(page: str) -> list[tuple[str, str]]:
+    """(name, address) of each step of a page's breadcrumb; the address of the last, this page, is ""."""
+    found = re.search(r'<nav class="crumb".*?</nav>', page, re.DOTALL)
+    assert found, page
+    steps = re.findall(r'<a href="([^"]+)">(.*?)</a>', found[0])
+    current = re.findall(r'<span aria-current="page">(.*?)</span>', found[0], re.DOTALL)
+    return [(html.unescape(name), url) for url, name in steps] + [(html.unescape(name).strip(), "") for name in current]
+
+
+def chips(page: str) -> list[str]:
+    """The words of the labels beside a page's title."""
+    found = re.search(r'<(p|div) class="chips[^>]*>.*?</\1>', page, re.DOTALL)
+    assert found, page
+    _, *labels = re.split(r'<(?:a|span) class="chip[ "]', found[0].partition('<span class="facts-line"')[0])
+    return [plain(label.partition(">")[2]).strip() for label in labels]

@@ -116,7 +116,8 @@ def test_the_question_says_what_each_server_will_do(owner: Visitor, garden: str)
     assert "No contact since" in lines[5]
     assert lines[5].endswith(": fetches later")
     assert "17 sessions stay on the build they started with until they end." in text
-    assert "Servers keep running build 4 until build 5 is downloaded. You can undo this: rolling back" in text
+    again = "You can roll back to build 4 later: servers that still have it download nothing."
+    assert f"Servers keep running build 4 until build 5 is downloaded. {again}" in text
     assert "Release build 5 to 6 servers" in text
 
 
@@ -137,6 +138,8 @@ def test_rolling_back_costs_nothing_where_the_build_still_is(owner: Visitor, gar
     assert rows(page)[0] == "srv-01 fra Build 4 0 B 6.6 GiB Ready at once"
     assert rows(page)[5].endswith(": changes later"), "it has the build, but does not report"
     assert "Roll back to build 3 on 6 servers" in plain(page)
+    again = "You can release build 4 again later: servers that still have it download nothing."
+    assert f"Servers that have build 3 change to it at once. {again}" in plain(page)
 
 
 def test_a_full_disk_is_said_before_it_is_met(owner: Visitor, garden: str) -> None:
@@ -163,7 +166,7 @@ def test_released_it_is_live_and_the_way_back_is_offered(owner: Visitor, garden:
     page = owner.get(PAGE).text
     assert "Build 5 went live" in page
     assert f'<a class="button small" href="{PAGE}/builds/4/release"' in page
-    assert "Roll back to 4</a>" in page
+    assert "Roll back to build 4</a>" in page
     entry = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "build.released")).one()
     assert (entry.actor, entry.subject) == ("Owner", "The Garden of Forking Paths, build 5")
     assert "Released The Garden of Forking Paths, build 5" in plain(owner.get(f"{PAGE}/activity").text)
@@ -203,7 +206,7 @@ def test_a_first_release_has_no_way_back(owner: Visitor, cast: Cast) -> None:
     scenes.add_game(cast.starlight.partner_id, "Moth Season", "moth-season", [scenes.Sent(released=None)])
     text = plain(owner.get("/games/moth-season/builds/1/release").text)
     assert "Live now None" in text
-    assert "You can undo this" not in text
+    assert "You can" not in text
     owner.post("/games/moth-season/builds/1/release", {"live": ""})
     page = owner.get("/games/moth-season").text
     assert "Build 1 went live" in page

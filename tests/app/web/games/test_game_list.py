@@ -63,6 +63,12 @@ def test_another_partner_sees_none_of_them(stranger: Visitor, catalog: None) -> 
     assert "Moonbase has no games yet." in stranger.get("/games").text
 
 
+def test_the_two_ways_to_add_a_game_are_explained(owner: Visitor, viewer: Visitor, catalog: None) -> None:
+    words = "Upload a new game to name it while its build is sent, or register it and send builds later."
+    assert words in plain(owner.get("/games").text)
+    assert words not in plain(viewer.get("/games").text)
+
+
 def test_a_viewer_sees_them(viewer: Visitor, catalog: None) -> None:
     assert len(titles(viewer.get("/games").text)) == 8
 

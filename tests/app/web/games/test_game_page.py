@@ -13,6 +13,7 @@ from app.data.extensions import db
 from app.limits import thread_budgets
 from tests.app.web import scenes
 from tests.app.web.conftest import BOOSTED, HTMX, Visitor
+from tests.app.web.reading import chips
 from tests.app.web.scenes import On, Sent
 from tests.conftest import Cast
 
@@ -45,6 +46,12 @@ def test_the_page_holds_the_exact_command(owner: Visitor, garden: str) -> None:
     page = owner.get(PAGE).text
     assert "curl -T garden-of-forking-paths.tar.gz \\" in page
     assert "http://localhost/api/partners/games/garden-of-forking-paths/upload" in page
+
+
+def test_members_that_send_builds_can_give_a_version(owner: Visitor, viewer: Visitor, garden: str) -> None:
+    field = re.compile(r'<label for="drop-version">Version \(optional\)</label>\s*<input[^>]*maxlength="100"')
+    assert field.search(owner.get(PAGE).text)
+    assert "drop-version" not in viewer.get(PAGE).text
 
 
 def test_builds_are_newest_first_and_say_their_state(owner: Visitor, garden: str) -> None:
@@ -87,10 +94,12 @@ def test_what_is_queued_waits_for_what_its_server_fetches(owner: Visitor, cast: 
     assert "Waiting One of 2 after The Garden of Forking Paths 1" in page
 
 
-def test_the_chips_lead_to_the_live_build_and_to_the_servers(owner: Visitor, garden: str) -> None:
-    chips = re.search(r'<div class="chips".*?</div>', owner.get(f"{PAGE}/activity").text, re.DOTALL)
-    assert chips
-    assert re.findall(r'<a class="chip [^"]*" href="([^"]+)"', chips[0]) == [f"{PAGE}/builds/4", f"{PAGE}#fleet"]
+def test_the_chips_name_each_trouble_and_lead_to_the_live_build_and_to_the_servers(owner: Visitor, garden: str) -> None:
+    page = owner.get(f"{PAGE}/activity").text
+    troubles = ["Failed on 1 of 6: srv-04, disk full", "No contact with 1 of 6", "Retrying on 1 of 6"]
+    assert chips(page) == ["Live: build 4", *troubles]
+    links = re.findall(r'<a class="chip [^"]*" href="([^"]+)"', page)
+    assert links == [f"{PAGE}/builds/4", *[f"{PAGE}#fleet"] * 3]
     assert 'id="fleet"' in owner.get(PAGE).text
 
 

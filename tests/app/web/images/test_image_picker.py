@@ -136,6 +136,14 @@ def test_the_empty_cover_of_a_games_head_leads_to_the_picker_and_back(
     assert not link.search(owner.get(back).text), "the cover is in its place"
 
 
+def test_until_its_sizes_are_made_an_image_itself_is_shown(owner: Visitor, game_id: str) -> None:
+    asset_scenes.add_image(game_id, "new.png", asset_scenes.die_face(), made=False)
+    picker = owner.get(f"{PICKER}?for=cover").text
+    assert "Making sizes" not in picker
+    tile = re.findall(r"<label class=.tile choice pending.*?</label>", one_line(picker))
+    assert re.search(r"src=\"/uploads/[^\"]+\"", tile[0]), tile
+
+
 def test_nothing_chosen_or_an_image_of_another_game_changes_nothing(
     owner: Visitor, game_id: str, images: dict[str, str], cast: Cast
 ) -> None:

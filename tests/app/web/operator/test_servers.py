@@ -21,7 +21,7 @@ from tests.app.fleet.acting import FleetAgent
 from tests.app.fleet.counting import statements
 from tests.app.web import fleet_scenes, scenes
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
-from tests.app.web.reading import one_line
+from tests.app.web.reading import chips, one_line
 from tests.app.web.scenes import On, Sent
 from tests.conftest import CAST, Cast
 
@@ -300,6 +300,20 @@ def test_a_server_has_a_page_of_its_own(operator: Visitor, cast: Cast, garden: s
     for fact in ("Disk 1.45 of 1.46 TiB", "Live builds cached 0 of 1", "Sessions 2", "Last hour 0 B/s"):
         assert fact in text
     assert 'class="sparkline"' in page
+
+
+def test_each_trouble_has_a_label_beside_the_title(operator: Visitor, cast: Cast, garden: str) -> None:
+    assert chips(operator.get(f"{PAGE}/srv-01").text) == ["Healthy"]
+    there = [On("srv-04", "failed", attempt=3)]
+    scenes.add_game(cast.moonbase.partner_id, "Sea of Rain", "sea-of-rain", [Sent(on=there)])
+    pause_server("srv-04", True, CAST)
+    fleet_scenes.columns("srv-04", conflict_at=now())
+    page = operator.get(f"{PAGE}/srv-04").text
+    disk_full, more, conflict, paused = chips(page)
+    assert disk_full.startswith("Disk full since ")
+    assert (more, conflict) == ("1 more build failed", "Two agents use its token")
+    assert paused.startswith("Downloads paused since ")
+    assert "<title>srv-04: Disk full since" in page, "the worst"
 
 
 def test_an_unknown_or_retired_server_is_not_found(operator: Visitor, cast: Cast) -> None:

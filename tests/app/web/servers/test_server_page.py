@@ -15,7 +15,7 @@ from app.topics.names import game_topic
 from tests.app.fleet.counting import statements
 from tests.app.web import fleet_scenes, scenes
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
-from tests.app.web.reading import plain, rows
+from tests.app.web.reading import chips, plain, rows
 from tests.app.web.scenes import On, Sent
 from tests.conftest import CAST, Cast
 
@@ -64,6 +64,28 @@ def test_it_says_which_builds_are_missing_and_why(owner: Visitor, garden: str) -
     assert "continues automatically. You do not need to do anything." in words[6]
     assert "Your live builds cached — Still to fetch — Free space —" in words[6]
     assert "Behind" not in words[6], "without contact nobody can tell"
+
+
+def test_each_trouble_has_a_label_beside_the_title(owner: Visitor, cast: Cast, garden: str) -> None:
+    assert chips(owner.get("/servers/srv-01").text) == ["Up to date"]
+    there = [On("srv-04", "failed", attempt=3)]
+    scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", [Sent(on=there)])
+    for server in ("srv-01", "srv-03", "srv-04", "srv-05"):
+        pause_server(server, True, CAST)
+    retrying, paused = chips(owner.get("/servers/srv-05").text)
+    assert retrying == "Retrying 2 of 5", "without a time at which nothing happens"
+    assert paused.startswith("Downloads paused since ")
+    failed, more, paused = chips(owner.get(PAGE).text)
+    assert (failed, more) == ("Failed: disk full", "1 more build failed")
+    assert paused.startswith("Downloads paused since ")
+    assert "It retries when the downloads are resumed." in plain(owner.get(PAGE).text)
+    assert "automatically" not in part(owner.get(PAGE).text, "server-builds")
+    assert chips(owner.get("/servers/srv-03").text) == ["Queued, downloads paused"], "named once"
+    assert chips(owner.get(f"/games/{FORKING}/builds/4/servers/srv-04").text) == [
+        "Failed: disk full",
+        "Downloads paused",
+    ]
+    assert chips(owner.get(f"/games/{FORKING}/builds/3/servers/srv-04").text) == ["Cached"]
 
 
 def test_every_row_leads_to_the_attempts_also_of_old_builds(owner: Visitor, cast: Cast) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +17,7 @@ from app.accounts.audit import audit_history
 from app.accounts.audit.audit_history import PAGE_SIZE as PAGE_LENGTH
 from app.accounts.audit.audit_history import HistoryEntry
 from app.accounts.audit_log import record
+from app.accounts.keys import create_key, revoke_key
 from app.catalog.releasing import make_release
 from app.data.database import writing
 from app.data.extensions import db
@@ -54,6 +57,34 @@ def test_a_row_says_when_who_from_where_and_what(owner: Visitor, cast: Cast) -> 
     page = owner.get(PAGE).text
     assert what(page)[0] == "Created a key CI · pp_8fK2…x9Qd Scopes: read, upload"
     assert re.search(r"UTC Mira Okafor from 192\.0\.2\.7 Created a key", plain(page))
+
+
+def test_a_key_is_named_with_its_prefix_below(owner: Visitor, cast: Cast, signed_in: Callable[[str], Visitor]) -> None:
+    partner = db.session.get_one(Partner, cast.starlight.partner_id)
+    key, _ = create_key(partner, "CI", ["upload"], MIRA, "Nightly <builds>")
+    nameless, _ = create_key(partner, "CI", ["upload"], MIRA)
+    other, _ = create_key(db.session.get_one(Partner, cast.moonbase.partner_id), "CI", ["upload"], MIRA, "Theirs")
+    with writing() as session:
+        for each in (key, nameless, other):
+            by = Actor.of_key(each, "192.0.2.9")
+            record(session, by, "build.deleted", "Low Tide, build 1", partner_id=cast.starlight.partner_id)
+    hint = key.hint
+    revoke_key(key, MIRA)
+    page = owner.get(PAGE).text
+    assert f"CI · Nightly <builds> {hint} from 192.0.2.9 Deleted Low Tide, build 1" in plain(page)
+    assert f"CI · {nameless.hint} from 192.0.2.9 Deleted" in plain(page)
+    assert f"CI · {other.hint} from 192.0.2.9 Deleted" in plain(page), "the names of other partners' keys are theirs"
+    assert f"Created a key CI · Nightly <builds> {hint} · Scopes: upload" in what(page)
+    assert f"Revoked a key CI · Nightly <builds> {hint}" in what(page)
+    operator = signed_in(cast.operator).get("/operator/audit").text
+    assert f"CI · Nightly <builds> {hint} from" in plain(operator)
+    # It is found by its name and by its prefix, and the log of it names it too.
+    for words in ("nightly", hint):
+        assert "Deleted Low Tide, build 1" in what(owner.get(f"{PAGE}?q={words}").text), words
+    links = re.findall(r'<a href="([^"]+)" title="Only what CI · Nightly', page)
+    alone = owner.get(html.unescape(links[0])).text
+    assert what(alone) == ["Deleted Low Tide, build 1"]
+    assert "by “CI · Nightly <builds>”" in plain(alone)
 
 
 def test_what_members_do_is_there_at_once_with_their_address(owner: Visitor) -> None:
@@ -163,6 +194,20 @@ def test_a_time_that_ends_now_is_in_the_address_unless_days_are(owner: Visitor, 
     assert 'name="last"' not in page
 
 
+def test_filters_are_folded_until_one_is_in_use(owner: Visitor, cast: Cast) -> None:
+    scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide")
+    fold = re.compile(r'<details class="fold"( open)?>.*?</details>', re.DOTALL)
+    for page in (PAGE, "/games/low-tide/activity"):
+        for query, is_open in (("", False), ("?q=key", False), ("?kind=builds", True), ("?from=2026-11-01", True)):
+            found = fold.search(owner.get(page + query).text)
+            assert found, page
+            assert bool(found[1]) is is_open, query
+            assert "Filters and order All Builds" in plain(found[0]) or "All Games Builds" in plain(found[0])
+            for name in ("from", "to", "sort"):
+                assert f'name="{name}"' in found[0]
+            assert "Search who and what" not in found[0], "the search box is always there"
+
+
 def test_releases_and_rollbacks_are_kinds(owner: Visitor, cast: Cast) -> None:
     builds = [scenes.Sent(released=None), scenes.Sent(released=None)]
     game_id = scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", builds)
@@ -227,7 +272,7 @@ def test_a_viewer_sees_it_too(viewer: Visitor) -> None:
 )
 def test_the_second_line_says_what_else_is_worth_knowing(action: str, details_: dict[str, Any], said: str) -> None:
     entry = AuditEntry(id=1, at=datetime.now(UTC), actor="Mira", action=action, subject="x", details=details_)
-    assert details(HistoryEntry.of(entry, None)).replace("\u00a0", " ") == said
+    assert details(HistoryEntry.of(entry, None, {})).replace("\u00a0", " ") == said
 
 
 def test_an_action_without_words_of_its_own_can_still_be_read() -> None:

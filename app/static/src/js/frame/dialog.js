@@ -14,6 +14,11 @@ let leaving = false;
 document.addEventListener("htmx:afterSettle", ({ detail }) => {
   const dialog = detail.target;
   if (!(dialog instanceof HTMLDialogElement) || dialog.open) return;
+  // The answer to a form in it, which was closed meanwhile. What belongs to the page is in its place.
+  if (detail.requestConfig?.target === dialog && detail.requestConfig.headers["X-Dialog"]) {
+    dialog.replaceChildren();
+    return;
+  }
   dialog.setAttribute("aria-labelledby", `${dialog.id}-title`);
   dialog.showModal(); // focuses the title, and the link again when the dialog closes
   if (dialog.id === "dialog") history.pushState(ENTRY, "");

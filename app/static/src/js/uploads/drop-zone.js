@@ -18,6 +18,7 @@ async function take(files) {
   const here = pageTarget();
   if (!here) return;
   const game = gameOf(here);
+  const version = byId("drop-version", HTMLInputElement);
   const release = byId("drop-release", HTMLInputElement)?.checked ?? here.release === "1";
   for (const [place, file] of files.entries()) {
     const stopped = await stoppedFor(file, here.game);
@@ -27,8 +28,10 @@ async function take(files) {
       uploads.resume(stopped, file);
       if (!game) await openForm(file.name, file);
     } else if (reason) uploads.reject(file, game, reason);
-    else if (game) uploads.add(file, gameOf(here) ?? game, release);
-    else await beginGame(file);
+    else if (game) {
+      uploads.add(file, gameOf(here) ?? game, release, version?.value.trim());
+      if (version) version.value = ""; // it names one build
+    } else await beginGame(file);
   }
 }
 

@@ -71,10 +71,16 @@ async function untilChecked(upload, transfer, changed) {
 
 /** @param {Upload} upload */
 function begin(upload) {
-  const { game, name, size, release } = upload;
+  const { game, name, size, release, version } = upload;
   upload.uploadsUrl = game?.uploadsUrl ?? upload.uploadsUrl;
   // `release` is left out where the later game's setting decides.
-  return api.begin(upload.uploadsUrl, { fileName: name, size, release, partSize: wantedPartSize() });
+  return api.begin(upload.uploadsUrl, {
+    fileName: name,
+    size,
+    release,
+    versionLabel: version || undefined,
+    partSize: wantedPartSize(),
+  });
 }
 
 /**

@@ -66,7 +66,7 @@ async function call(method, url, body) {
 
 /**
  * @param {string} uploadsUrl  of the game, or of uploads without one
- * @param {{fileName: string, size: number, release?: boolean, partSize?: number}} body
+ * @param {{fileName: string, size: number, release?: boolean, versionLabel?: string, partSize?: number}} body
  * @returns {Promise<UploadAnswer>}
  */
 export const begin = (uploadsUrl, body) => call("POST", uploadsUrl, body);

@@ -52,9 +52,10 @@ class UploadQueue {
    * @param {File} file
    * @param {Game} game
    * @param {boolean} release
+   * @param {string} [version]
    */
-  add(file, game, release) {
-    this.#push({ file, name: file.name, size: file.size, release, game });
+  add(file, game, release, version) {
+    this.#push({ file, name: file.name, size: file.size, release, version, game });
     this.run();
   }
 

@@ -117,7 +117,9 @@ export function drawRow(upload) {
 }
 
 /** @param {Upload} upload */
-const expectedBuild = ({ game, ended }) => (ended ? "" : `becomes build ${game?.nextBuild ?? 1}`);
+function expectedBuild({ game, ended, version }) {
+  return ended ? "" : `becomes build ${game?.nextBuild ?? 1}${version ? ` · ${version}` : ""}`;
+}
 
 /**
  * A rejected file has no bar: nothing of it is on its way.

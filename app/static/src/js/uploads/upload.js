@@ -121,6 +121,7 @@ export class Transfer {
  * @property {string} name
  * @property {number} size  in bytes
  * @property {boolean} [release]  whether the build is to go live by itself; else its game's setting decides
+ * @property {string} [version]  the studio's own name for the build; "" and none after a reload
  * @property {Game | null} game  null while it is not registered
  * @property {string} [uploadsUrl]  where it is or was begun, if not at its game
  * @property {string | null} [id]
@@ -154,11 +155,12 @@ export class Upload extends Stateful {
    */
   constructor(facts, state = WAITING) {
     super(state, NEXT);
-    const { file, name, size, release, game, id = null, partSize = 0, head = "", stored = 0 } = facts;
+    const { file, name, size, release, version, game, id = null, partSize = 0, head = "", stored = 0 } = facts;
     this.file = file;
     this.name = name;
     this.size = size;
     this.release = release;
+    this.version = version;
     this.game = game;
     this.uploadsUrl = facts.uploadsUrl ?? game?.uploadsUrl ?? "";
     /** Its id at the server, once it has begun. */
