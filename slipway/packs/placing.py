@@ -31,17 +31,9 @@ class TargetFiles:
 class Placer:
     """Keeps the last file open, because chunks mostly follow each other in one. For one thread."""
 
-<<<<<<< HEAD
     def __init__(self, root: Path, places: ChunkPlaces, targets: TargetFiles) -> None:
-        self._files = TreeFiles(root)
-        self._places, self._targets = places, targets
-=======
-    def __init__(self, root: Path, path_of: PathOf, places: ChunkPlaces, is_written: Callable[[int], bool]) -> None:
-        """`path_of` gives the path below `root` of an entry's file, `is_written` whether that entry is filled at
-        all."""
         self._root, self._files = root, TreeFiles(root)
-        self._path_of, self._places, self._is_written = path_of, places, is_written
->>>>>>> w8-leftovers
+        self._places, self._targets = places, targets
         self._entry = -1
         self._descriptor = -1
 
@@ -50,23 +42,20 @@ class Placer:
         written, and what is right already is not written again: it may share its blocks with an older build."""
         zeros = _is_zeros(content)
         for entry, offset in self._places.all(chunk):
-<<<<<<< HEAD
-            if not self._targets.is_written(entry):
-                continue
-            descriptor = self._opened(entry)
-            if zeros and _is_hole(descriptor, offset, len(content)):
-                # Never to another size: other threads write to the file.
-                os.ftruncate(descriptor, self._targets.size(entry))
-            elif not self._targets.is_begun(entry) or not self._stands_there(descriptor, content, offset):
-                write_at(descriptor, content, offset)
-=======
-            if self._is_written(entry):
+            if self._targets.is_written(entry):
                 try:
-                    write_at(self._opened(entry), content, offset)
+                    self._place_at(entry, offset, content, zeros)
                 except OSError as error:
-                    name_path(error, self._root / self._path_of(entry))
+                    name_path(error, self._root / self._targets.path_of(entry))
                     raise
->>>>>>> w8-leftovers
+
+    def _place_at(self, entry: int, offset: int, content: memoryview, zeros: bool) -> None:
+        descriptor = self._opened(entry)
+        if zeros and _is_hole(descriptor, offset, len(content)):
+            # Never to another size: other threads write to the file.
+            os.ftruncate(descriptor, self._targets.size(entry))
+        elif not self._targets.is_begun(entry) or not self._stands_there(descriptor, content, offset):
+            write_at(descriptor, content, offset)
 
     def read_in_place(self, chunk: int, view: memoryview, *, may_be_hole: bool) -> bool:
         """Fill `view` with what stands at the chunk's first place. False when nothing was written there. `may_be_hole`:
