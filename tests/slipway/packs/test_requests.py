@@ -63,7 +63,7 @@ def test_a_request_is_read_in_few_long_pieces(tmp_path: Path) -> None:
     build = make_build(
         tmp_path, Tree({f"image {number:03}": (content.randbytes(100_000), False) for number in range(160)})
     )
-    index, reads, arrived = build.written.index, [], []
+    index, reads, arrived = build.written.index, list[int](), list[int]()
     fetcher = RangeFetcher(index, FileSource(tmp_path / "pack.1"), reads.append)
     complete = ChunkRange(0, index.chunk_count, 0, index.pack_bytes)
     fetcher.fetch(complete, lambda chunk: True, lambda chunk, view: arrived.append(chunk))
