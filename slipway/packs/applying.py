@@ -131,7 +131,8 @@ class _Applying:
             clone_files(self._staging, self._index, self._old, self._begun)
         # A fresh start fetches while it copies; otherwise what is in place has to be known first.
         first = [] if resumed else self._first_ranges()
-        tasks.run([*self._fetches(first, tasks), *self._local(tasks), *self._patching(tasks)])
+        local = self._local(tasks) if resumed or self._old else ()
+        tasks.run([*self._fetches(first, tasks), *local, *self._patching(tasks)])
         self._fetch_the_rest(tasks)
         self._finish(tasks)
         return self._applied
@@ -218,12 +219,15 @@ class _Applying:
         return (partial(self._fetch, found, tasks) for found in join_ranges(ranges, _MIN_REQUESTS))
 
     def _fetch(self, found: ChunkRange, tasks: ParallelTasks) -> None:
+        tools = self._box.mine()
+
         def arrived(chunk: int, content: memoryview) -> None:
             tasks.check()
-            self._arrived(chunk, content, None)
+            tools.placer.place(chunk, content)
+            self._count(chunk, None)
 
         tasks.check()
-        self._box.mine().fetcher.fetch(found, self._is_missing, arrived)
+        tools.fetcher.fetch(found, self._is_missing, arrived)
         left = filter(self._is_missing, range(found.first, found.first + found.chunks))
         self._add("damaged", sum(self._index.chunks.stored[chunk] for chunk in left))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from slipway.packs.chunk_content import LocalContent
@@ -23,7 +24,11 @@ class Tools:
         self._placer: Placer | None = None
         self._fetcher: RangeFetcher | None = None
         self._old: LocalContent | None = None
-        self.view = memoryview(bytearray(max(box.index.chunks.lengths, default=0)))
+
+    @cached_property
+    def view(self) -> memoryview:
+        """Room for any chunk."""
+        return memoryview(bytearray(max(self._box.index.chunks.lengths, default=0)))
 
     @property
     def placer(self) -> Placer:

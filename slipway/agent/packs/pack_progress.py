@@ -11,6 +11,8 @@ from slipway.agent.crash_points import crash_point
 from slipway.agent.fetch_source import FetchSource
 
 _FLOOR_CHECK_INTERVAL_BYTES = 64 << 20
+# Chunks come by the thousand: recording each would take some percent of an install's processor time.
+_MAX_STEP_BYTES, _MIN_STEPS = 1 << 20, 100
 
 
 class PackProgress:
@@ -23,7 +25,7 @@ class PackProgress:
         self._space = space
         self._lock = Lock()
         self._total = self._received = 0
-        self._content = self._to_write = self._written = self._unchecked = 0
+        self._content = self._to_write = self._recorded = self._written = self._unchecked = 0
         self._verifying = False
 
     def begin(self, source: FetchSource, total: int) -> None:
@@ -48,7 +50,11 @@ class PackProgress:
             self._statuses.set_progress(self._task.wanted.key, received, transferred=count)
 
     def placed(self, done: int, fetched: int) -> None:
-        """`done` bytes of the content are in place. Raises FetchCancelled or DiskFull."""
+        """`done` bytes of the content are in place; this is recorded in steps. Raises FetchCancelled or DiskFull."""
+        step = min(_MAX_STEP_BYTES, self._content // _MIN_STEPS)
+        if done < min(self._recorded + step, self._content):
+            return
+        self._recorded = done
         self._task.check()
         key = self._task.wanted.key
         if not self._verifying and self._received >= self._total:

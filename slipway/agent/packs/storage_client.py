@@ -14,7 +14,6 @@ from slipway.client.printable import one_line
 from slipway.client.storage_connections import StorageConnections, StorageResponse, StorageUnreachable
 from slipway.closing_context import ClosingContext
 
-_PIECE_BYTES = 1 << 18
 # Compared as text, because a number may have any length.
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})")
 
@@ -86,7 +85,7 @@ class OpenRange(ClosingContext):
         if not wanted:
             return 0
         try:
-            count = self._response.readinto(view[: min(wanted, self._bandwidth.piece_bytes(_PIECE_BYTES))])
+            count = self._response.readinto(view[: self._bandwidth.piece_bytes(wanted)])
         except StorageUnreachable as error:
             raise FetchFailed(f"storage: {error}") from error
         if not count:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import socket
 from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,11 +17,11 @@ from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.download import FetchFailed, download
 from slipway.agent.cache.part_file import PartFile
 from slipway.agent.packs.pack_offer import StoredObject
-from slipway.agent.packs.storage_client import StorageClient
+from slipway.agent.packs.storage_client import OpenRange, StorageClient
 from slipway.agent.path_names import BuildKey
 from slipway.agent.plan import WantedBuild
 from slipway.agent.storage_addresses import StorageAddresses
-from slipway.client.storage_connections import StorageConnections, StorageUnreachable
+from slipway.client.storage_connections import StorageConnections, StorageResponse, StorageUnreachable
 from tests.slipway.agent.dripping_server import DrippingServer
 from tests.slipway.agent.storage_server import StorageServer
 
@@ -112,3 +114,30 @@ def test_a_connection_with_unread_bytes_is_not_used_again(
     with client.open_range(stored, 0, 100, Event(), lambda count: None) as reader:
         reader.readinto(memoryview(bytearray(10)))
     assert client.read(stored, 200, Event(), lambda count: None) == bytes(range(200))
+
+
+class Arrived:
+    """Stands for a socket with a complete response. How much a real one has at once is up to the system."""
+
+    def __init__(self, body: bytes) -> None:
+        self._sent = b"HTTP/1.1 206 Partial Content\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+    def makefile(self, *arguments: object) -> io.BytesIO:
+        return io.BytesIO(self._sent)
+
+
+@pytest.mark.parametrize(("bytes_per_second", "expected"), [(None, [4 << 20]), (16 << 20, [2 << 20, 2 << 20])])
+def test_one_read_takes_all_that_has_arrived_within_the_bandwidth(
+    connections: StorageConnections, bytes_per_second: int | None, expected: list[int]
+) -> None:
+    http = HTTPResponse(cast("socket.socket", Arrived(bytes(4 << 20))))
+    http.begin()
+    response = StorageResponse(connections, ("http", "storage", 80), HTTPConnection("storage"), http)
+    cancelled, received = Event(), list[int]()
+    cancelled.set()  # the limit does not wait
+    view = memoryview(bytearray(4 << 20))
+    with OpenRange(response, len(view), Bandwidth(bytes_per_second), cancelled, received.append) as opened:
+        filled = 0
+        while filled < len(view):
+            filled += opened.readinto(view[filled:])
+    assert received == expected

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slipway.packs.chunk_fetching import RangeFetcher
+from slipway.packs.range_sources import FileSource
 from slipway.packs.transfer_plan import MAX_RANGE_BYTES, MAX_REQUEST_BYTES, ChunkRange, join_ranges
+from tests.slipway.packs.builds import make_build
+from tests.slipway.packs.trees import Tree
 
 MIB = 2**20
 
@@ -49,3 +56,17 @@ def test_requests_bring_the_same_chunks_and_bytes(lengths: list[int], gaps: froz
     starts = {found.first: found.start for found in planned}
     assert all(found.start == starts[found.first] for found in joined)
     assert all(found.length < MAX_REQUEST_BYTES + MAX_RANGE_BYTES for found in joined)
+
+
+def test_a_request_is_read_in_few_long_pieces(tmp_path: Path) -> None:
+    content = random.Random(1)
+    build = make_build(
+        tmp_path, Tree({f"image {number:03}": (content.randbytes(100_000), False) for number in range(160)})
+    )
+    index, reads, arrived = build.written.index, list[int](), list[int]()
+    fetcher = RangeFetcher(index, FileSource(tmp_path / "pack.1"), reads.append)
+    complete = ChunkRange(0, index.chunk_count, 0, index.pack_bytes)
+    fetcher.fetch(complete, lambda chunk: True, lambda chunk, view: arrived.append(chunk))
+    assert arrived == list(range(index.chunk_count))
+    assert sum(reads) == index.pack_bytes == 16_000_000
+    assert len(reads) <= 10
