@@ -53,6 +53,9 @@ from tests.selection import pytest_collection_modifyitems as pytest_collection_m
 ROOT = Path(__file__).parent.parent
 PASSWORD = "correct horse battery"
 CAST = Actor("the cast")
+# JuiceFS spends a fourth of the processor time on it that it spends on SQLite, and each test has a bucket of its own. A
+# power cut may lose what was stored last. Storage on SQLite is tested in tests/app/runtime/test_embedded_storage.py.
+QUICK_METADATA = "badger://metadata"
 _numbers = itertools.count(1)
 TableRows = tuple[sqlalchemy.Table, list[dict[str, Any]]]
 
@@ -60,7 +63,10 @@ TableRows = tuple[sqlalchemy.Table, list[dict[str, Any]]]
 @pytest.fixture(scope="session")
 def storage() -> Iterator[StorageAccess]:
     """A real S3 server on loopback. Its folder goes with the run, also after a failure: it contains gigabytes."""
-    with tempfile.TemporaryDirectory(prefix="storage-") as folder, EmbeddedStorage(Path(folder)) as access:
+    with (
+        tempfile.TemporaryDirectory(prefix="storage-") as folder,
+        EmbeddedStorage(Path(folder), metadata=QUICK_METADATA) as access,
+    ):
         yield access
 
 

@@ -35,7 +35,8 @@ BUCKET = "slipway"
 REGION = "us-east-1"
 START_SECONDS = 30.0
 _LOOPBACK = "127.0.0.1"
-_META = "sqlite3://meta.db"  # relative to the volume's folder: `?` and `%` in an absolute path would break the URL
+# Relative to the volume's folder: `?` and `%` in an absolute path would break the URL.
+_SQLITE = "sqlite3://meta.db"
 
 
 class EmbeddedStorageError(RuntimeError):
@@ -72,9 +73,11 @@ class EmbeddedStorage:
         pass_fds: tuple[int, ...] = (),
         wait: Callable[[float], None] = time.sleep,
         origins: Sequence[str] = (),
+        metadata: str = _SQLITE,
     ) -> None:
         """`wait` is called with seconds to wait while the gateway starts. If it raises, the start ends and nothing is
-        left running. `origins`: pages that may send and fetch (CORS); empty means all."""
+        left running. `origins`: pages that may send and fetch (CORS); empty means all. `metadata`: one of JuiceFS's
+        metadata engines, as a URL whose path is relative to the volume."""
         self.directory = directory.resolve()
         self.log = log or self.directory / "gateway.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -82,6 +85,7 @@ class EmbeddedStorage:
         self._pass_fds = pass_fds
         self._wait = wait
         self._origins = tuple(origins)
+        self._metadata = metadata
         self._volume = self.directory / "volume"
 
     def __enter__(self) -> StorageAccess:
@@ -97,7 +101,7 @@ class EmbeddedStorage:
         if not self._volume.exists():
             self._format()
         # The metadata holds the absolute path of the blocks, and the folder may have been moved or restored since.
-        self._juicefs(self._volume, "config", "--yes", "--bucket", f"{self._volume}/data/", _META)
+        self._juicefs(self._volume, "config", "--yes", "--bucket", f"{self._volume}/data/", self._metadata)
         for port in filter(_is_free, self._ports()):
             access = StorageAccess(f"http://{_LOOPBACK}:{port}", *root, *upload)
             log_starts_at = self.log.stat().st_size if self.log.exists() else 0
@@ -140,7 +144,7 @@ class EmbeddedStorage:
         unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=self.directory))
         # Without --trash-days 0 a deleted object would keep its disk space for a day.
         where = ("--storage", "file", "--bucket", f"{unfinished}/data/")
-        self._juicefs(unfinished, "format", "--trash-days", "0", *where, _META, BUCKET)
+        self._juicefs(unfinished, "format", "--trash-days", "0", *where, self._metadata, BUCKET)
         unfinished.rename(self._volume)
 
     def _ports(self) -> list[int]:
@@ -156,7 +160,7 @@ class EmbeddedStorage:
             *(str(_binary()), "--no-agent", "gateway", "--no-usage-report", "--no-banner"),
             # Off by default: storing each object's ETag and its user metadata.
             *("--keep-etag", "--object-meta", "--multi-buckets", "--cache-size", "0"),
-            *("--metrics", f"{_LOOPBACK}:0", _META, f"{_LOOPBACK}:{port}"),
+            *("--metrics", f"{_LOOPBACK}:0", self._metadata, f"{_LOOPBACK}:{port}"),
         ]
         with self.log.open("ab") as log:
             return subprocess.Popen(
