@@ -42,20 +42,18 @@ from app.data.models.partner import Member
 from app.fleet.servers import add_server
 from app.limits import thread_budgets
 from app.storage.bucket import Bucket
-from app.storage.embedded_server import EmbeddedStorage, StorageAccess
+from app.storage.embedded_server import StorageAccess
 from app.storage.write_address_probe import Finding, probe_write_addresses
 from tests import quick_apps
 from tests.chromium import chromium as chromium
 from tests.run_folder import pytest_addoption as pytest_addoption
 from tests.run_folder import pytest_configure as pytest_configure
 from tests.selection import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.storage.quick_storage import QuickStorage
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "correct horse battery"
 CAST = Actor("the cast")
-# JuiceFS spends a fourth of the processor time on it that it spends on SQLite, and each test has a bucket of its own. A
-# power cut may lose what was stored last. Storage on SQLite is tested in tests/app/runtime/test_embedded_storage.py.
-QUICK_METADATA = "badger://metadata"
 _numbers = itertools.count(1)
 TableRows = tuple[sqlalchemy.Table, list[dict[str, Any]]]
 
@@ -63,10 +61,7 @@ TableRows = tuple[sqlalchemy.Table, list[dict[str, Any]]]
 @pytest.fixture(scope="session")
 def storage() -> Iterator[StorageAccess]:
     """A real S3 server on loopback. Its folder goes with the run, also after a failure: it contains gigabytes."""
-    with (
-        tempfile.TemporaryDirectory(prefix="storage-") as folder,
-        EmbeddedStorage(Path(folder), metadata=QUICK_METADATA) as access,
-    ):
+    with tempfile.TemporaryDirectory(prefix="storage-") as folder, QuickStorage(Path(folder)) as access:
         yield access
 
 
