@@ -1,5 +1,5 @@
-"""Programs in processes that are forked from one that has imported their modules. The start of Python and the imports
-take most of the processor time of a short command and of a web server's start.
+"""Commands in processes that are forked from one that has imported their modules. The start of Python and the imports
+take most of a short command's processor time.
 
 Each is a process of its own: with arguments, environment, output and exit code of its own. Environment variables of
 Python itself (`PYTHON…`, `LC_…`) have no effect, and its command line in /proc is that of the process it comes from.
@@ -20,7 +20,6 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
 
 ROOT = Path(__file__).parents[1]
 _MAX_REQUEST = 1 << 17
@@ -28,47 +27,8 @@ _MAX_REQUEST = 1 << 17
 _READ_ENVIRONMENT = ("app.process.crash_points",)
 
 
-class ForkedProcess:
-    """What tests use of `subprocess.Popen`."""
-
-    def __init__(self, pid: int, ended: socket.socket) -> None:
-        self.pid = pid
-        self.returncode: int | None = None
-        self._ended = ended
-
-    def poll(self) -> int | None:
-        return self._read_code(0)
-
-    def wait(self, timeout: float | None = None) -> int:
-        """The exit code, negative for a signal. Raises subprocess.TimeoutExpired."""
-        if (code := self._read_code(timeout)) is None:
-            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
-        return code
-
-    def send_signal(self, which: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, which)
-
-    def terminate(self) -> None:
-        self.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
-
-    def _read_code(self, seconds: float | None) -> int | None:
-        if self.returncode is None:
-            self._ended.settimeout(seconds)
-            try:
-                text = self._ended.recv(16)
-            except (BlockingIOError, TimeoutError):
-                return None
-            self._ended.close()
-            self.returncode = int(text)
-        return self.returncode
-
-
 class ForkServer:
-    """Forks the processes of this test run from one that has imported `modules`."""
+    """Forks the commands of this test run from a process that has imported `modules`."""
 
     def __init__(self, *modules: str) -> None:
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -82,22 +42,18 @@ class ForkServer:
             )
         atexit.register(self._close)
 
-    def start(
-        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], out: IO[Any], err: IO[Any]
-    ) -> ForkedProcess:
-        """Run `python -m module arguments` in the root of the repository, with an empty standard input."""
-        ended, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        request = json.dumps([module, list(arguments), dict(environment)]).encode()
-        with theirs:
-            socket.send_fds(self._requests, [request], [theirs.fileno(), out.fileno(), err.fileno()])
-        return ForkedProcess(int(ended.recv(16)), ended)
-
     def run(
         self, module: str, arguments: Sequence[str], environment: Mapping[str, str], seconds: float
     ) -> tuple[int, str, str]:
-        """Run it to its end: exit code, output and error output. Raises subprocess.TimeoutExpired."""
-        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-            code = self.start(module, arguments, environment, out, err).wait(seconds)
+        """Run `python -m module arguments` in the root of the repository, with an empty standard input. Returns exit code
+        (negative for a signal), output and error output. Raises TimeoutError."""
+        ended, theirs = socket.socketpair()
+        with ended, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            request = json.dumps([module, list(arguments), dict(environment)]).encode()
+            with theirs:
+                socket.send_fds(self._requests, [request], [theirs.fileno(), out.fileno(), err.fileno()])
+            ended.settimeout(seconds)
+            code = int(ended.recv(16))
             out.seek(0)
             err.seek(0)
             return code, out.read(), err.read()
@@ -108,9 +64,9 @@ class ForkServer:
 
 
 @functools.cache
-def portal_processes() -> ForkServer:
-    """For `gunicorn` and `flask` with the app."""
-    return ForkServer("app", "gunicorn.arbiter", "gunicorn.workers.gthread", *_READ_ENVIRONMENT)
+def portal_commands() -> ForkServer:
+    """For `flask` with the app."""
+    return ForkServer("app", *_READ_ENVIRONMENT)
 
 
 @functools.cache
@@ -119,9 +75,9 @@ def slipway_commands() -> ForkServer:
     return ForkServer("slipway.cli.commands")
 
 
-def _next_program(requests: socket.socket) -> str:
+def _next_command(requests: socket.socket) -> str:
     """Fork for each request. Returns its module, in the new process; ends when the tests end."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel collects those that wait for programs
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel collects those that wait for commands
     while True:
         request, (*fds,), _, _ = socket.recv_fds(requests, _MAX_REQUEST, 3)
         if not request:
@@ -133,18 +89,16 @@ def _next_program(requests: socket.socket) -> str:
             os.environ.clear()
             os.environ.update(environment)
             sys.argv[1:] = arguments
-            sys.orig_argv[:] = [sys.executable, "-m", module, *arguments]
             return str(module)
         for fd in fds:
             os.close(fd)
 
 
 def _stay_to_wait(ended: int, out: int, err: int) -> None:
-    """Fork again. Returns in the new process, with its output in place. This one sends its pid and its exit code."""
+    """Fork again. Returns in the new process, with its output in place. This one waits and sends its exit code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid:
-        os.write(ended, str(pid).encode())
         _, status = os.waitpid(pid, 0)
         os.write(ended, str(os.waitstatus_to_exitcode(status)).encode())
         os._exit(0)
@@ -157,8 +111,8 @@ def _stay_to_wait(ended: int, out: int, err: int) -> None:
 if __name__ == "__main__":
     for _name in sys.argv[2:]:
         importlib.import_module(_name)
-    _module = _next_program(socket.socket(fileno=int(sys.argv[1])))
-    # A test run that was started in the background ignores SIGINT, and its programs would inherit that.
+    _module = _next_command(socket.socket(fileno=int(sys.argv[1])))
+    # A test run that was started in the background ignores SIGINT, and its commands would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for _name in set(_READ_ENVIRONMENT) & set(sys.modules):
         importlib.reload(sys.modules[_name])

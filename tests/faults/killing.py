@@ -12,7 +12,7 @@ from tests.app.uploads.raw.live import Gunicorn, World, environment_of
 from tests.app.uploads.raw.sending import Answer, RawUpload
 from tests.app.uploads.resumable.resuming import Platform
 from tests.faults.packing import Packed
-from tests.forked_processes import portal_processes
+from tests.forked_processes import portal_commands
 
 
 def try_upload(gunicorn: Gunicorn, world: World, slug: str, archive: bytes) -> Answer | None:
@@ -27,7 +27,7 @@ def try_upload(gunicorn: Gunicorn, world: World, slug: str, archive: bytes) -> A
 def flask(world: World, *words: str, **environment: str) -> tuple[int, str, str]:
     """Exit code, output and error output of a `flask` command of the installation."""
     variables = os.environ | environment_of(world.settings) | environment
-    return portal_processes().run("flask", ["--app", "wsgi", *words], variables, 60)
+    return portal_commands().run("flask", ["--app", "wsgi", *words], variables, 60)
 
 
 def crash(gunicorn: Gunicorn, point: str, ask: Callable[[], object]) -> None:

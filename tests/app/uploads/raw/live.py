@@ -39,7 +39,6 @@ from app.storage.embedded_server import StorageAccess
 from app.storage.write_address_probe import is_of_a_probe
 from tests.app.runtime.processes import free_port, tree, wait_until
 from tests.conftest import GAME, settings_for
-from tests.forked_processes import ForkedProcess, portal_processes
 
 ROOT = Path(__file__).parents[4]
 STUDIO = Actor("the studio")
@@ -56,7 +55,7 @@ class Gunicorn:
         self.folder = ROOT
         self.instance = Path(environment.get("SLIPWAY_INSTANCE", settings.instance))
         self._environment = _inherited() | environment_of(settings) | {"PORT": str(self.port)} | environment
-        self.process: subprocess.Popen[bytes] | ForkedProcess | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
@@ -71,21 +70,15 @@ class Gunicorn:
         return worker
 
     def start(self, **environment: str) -> Gunicorn:
-        arguments = ["-c", "python:app.runtime.web_server.gunicorn_settings", "wsgi:app"]
         with self.log.open("ab") as log:
-            if self.folder == ROOT:
-                self.process = portal_processes().start(
-                    "gunicorn", arguments, self._environment | environment, log, log
-                )
-            else:
-                self.process = subprocess.Popen(
-                    [sys.executable, "-m", "gunicorn", *arguments],
-                    cwd=self.folder,
-                    env=self._environment | environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                )
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-c", "python:app.runtime.web_server.gunicorn_settings", "wsgi:app"],
+                cwd=self.folder,
+                env=self._environment | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
         self.wait()
         return self
 
