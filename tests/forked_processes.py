@@ -45,8 +45,9 @@ class ForkServer:
     def run(
         self, module: str, arguments: Sequence[str], environment: Mapping[str, str], seconds: float
     ) -> tuple[int, str, str]:
-        """Run `python -m module arguments` in the root of the repository, with an empty standard input. Returns exit code
-        (negative for a signal), output and error output. Raises TimeoutError."""
+        """Run `python -m module arguments` in the root of the repository, with an empty standard input.
+
+        Returns its exit code (negative for a signal), output and error output. Raises TimeoutError."""
         ended, theirs = socket.socketpair()
         with ended, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             request = json.dumps([module, list(arguments), dict(environment)]).encode()
