@@ -42,13 +42,14 @@ from app.data.models.partner import Member
 from app.fleet.servers import add_server
 from app.limits import thread_budgets
 from app.storage.bucket import Bucket
-from app.storage.embedded_server import EmbeddedStorage, StorageAccess
+from app.storage.embedded_server import StorageAccess
 from app.storage.write_address_probe import Finding, probe_write_addresses
 from tests import quick_apps
 from tests.chromium import chromium as chromium
 from tests.run_folder import pytest_addoption as pytest_addoption
 from tests.run_folder import pytest_configure as pytest_configure
 from tests.selection import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.storage.quick_storage import QuickStorage
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "correct horse battery"
@@ -60,7 +61,7 @@ TableRows = tuple[sqlalchemy.Table, list[dict[str, Any]]]
 @pytest.fixture(scope="session")
 def storage() -> Iterator[StorageAccess]:
     """A real S3 server on loopback. Its folder goes with the run, also after a failure: it contains gigabytes."""
-    with tempfile.TemporaryDirectory(prefix="storage-") as folder, EmbeddedStorage(Path(folder)) as access:
+    with tempfile.TemporaryDirectory(prefix="storage-") as folder, QuickStorage(Path(folder)) as access:
         yield access
 
 

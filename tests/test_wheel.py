@@ -94,6 +94,9 @@ class Installed:
     def __init__(self, folder: Path, wheel: Path, environment: dict[str, str]) -> None:
         self.folder = folder
         kept = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(folder)}
+        # pip compiles all modules of all packages. Only a third of them is imported here, and compiled then. 0 is pip's
+        # way of saying yes to an option that begins with "no".
+        kept |= {"PIP_NO_COMPILE": "0"}
         self.environment = kept | {name: os.environ[name] for name in os.environ if name.startswith("PIP_")}
         (folder / "brought").mkdir()
         for brought in (ROOT / "requirements.lock", wheel):

@@ -35,7 +35,6 @@ BUCKET = "slipway"
 REGION = "us-east-1"
 START_SECONDS = 30.0
 _LOOPBACK = "127.0.0.1"
-_META = "sqlite3://meta.db"  # relative to the volume's folder: `?` and `%` in an absolute path would break the URL
 
 
 class EmbeddedStorageError(RuntimeError):
@@ -62,6 +61,9 @@ class EmbeddedStorage:
     The gateway is a child of the calling thread: the kernel kills it when that thread ends
     (app.process.shutdown.die_with_parent).
     """
+
+    # Relative to the volume's folder: `?` and `%` in an absolute path would break the URL.
+    metadata = "sqlite3://meta.db"
 
     def __init__(
         self,
@@ -94,10 +96,7 @@ class EmbeddedStorage:
         """Start the gateway and return once the bucket answers. Raises EmbeddedStorageError."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         root, upload = _credentials(self.directory)
-        if not self._volume.exists():
-            self._format()
-        # The metadata holds the absolute path of the blocks, and the folder may have been moved or restored since.
-        self._juicefs(self._volume, "config", "--yes", "--bucket", f"{self._volume}/data/", _META)
+        self._prepare_volume()
         for port in filter(_is_free, self._ports()):
             access = StorageAccess(f"http://{_LOOPBACK}:{port}", *root, *upload)
             log_starts_at = self.log.stat().st_size if self.log.exists() else 0
@@ -133,15 +132,24 @@ class EmbeddedStorage:
             self.process.kill()
             self.process.wait()
 
+    def _prepare_volume(self) -> None:
+        if not self._volume.exists():
+            self._format()
+        # The metadata holds the absolute path of the blocks, and the folder may have been moved or restored since.
+        self._juicefs(self._volume, "config", "--yes", "--bucket", f"{self._volume}/data/", self.metadata)
+
     def _format(self) -> None:
         """Make the volume under another name first, so that an incomplete one is never used."""
         for left_over in self.directory.glob("unfinished-*"):
             shutil.rmtree(left_over, ignore_errors=True)
         unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=self.directory))
-        # Without --trash-days 0 a deleted object would keep its disk space for a day.
-        where = ("--storage", "file", "--bucket", f"{unfinished}/data/")
-        self._juicefs(unfinished, "format", "--trash-days", "0", *where, _META, BUCKET)
+        self._format_in(unfinished)
         unfinished.rename(self._volume)
+
+    def _format_in(self, folder: Path) -> None:
+        # Without --trash-days 0 a deleted object would keep its disk space for a day.
+        where = ("--storage", "file", "--bucket", f"{folder}/data/")
+        self._juicefs(folder, "format", "--trash-days", "0", *where, self.metadata, BUCKET)
 
     def _ports(self) -> list[int]:
         """Ports to try, the last one used first: URLs that were signed for it stay valid after a restart."""
@@ -156,7 +164,7 @@ class EmbeddedStorage:
             *(str(_binary()), "--no-agent", "gateway", "--no-usage-report", "--no-banner"),
             # Off by default: storing each object's ETag and its user metadata.
             *("--keep-etag", "--object-meta", "--multi-buckets", "--cache-size", "0"),
-            *("--metrics", f"{_LOOPBACK}:0", _META, f"{_LOOPBACK}:{port}"),
+            *("--metrics", f"{_LOOPBACK}:0", self.metadata, f"{_LOOPBACK}:{port}"),
         ]
         with self.log.open("ab") as log:
             return subprocess.Popen(

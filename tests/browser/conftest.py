@@ -41,7 +41,8 @@ def wait_for(page: Page, condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, f"it did not happen within {PATIENCE} s"
-        page.evaluate("new Promise(requestAnimationFrame)")  # Playwright hears what happened meanwhile
+        # Playwright hears what happened meanwhile.
+        page.evaluate("new Promise((resume) => setTimeout(resume, 50))")
 
 
 def with_fonts(page: Page) -> Page:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import os
 import threading
 from collections.abc import Callable
 
 from tests.app.runtime.processes import is_alive, wait_until
-from tests.app.uploads.raw.live import Gunicorn, World
+from tests.app.uploads.raw.live import Gunicorn, World, environment_of
 from tests.app.uploads.raw.sending import Answer, RawUpload
 from tests.app.uploads.resumable.resuming import Platform
 from tests.faults.packing import Packed
+from tests.forked_processes import portal_commands
 
 
 def try_upload(gunicorn: Gunicorn, world: World, slug: str, archive: bytes) -> Answer | None:
@@ -20,6 +22,12 @@ def try_upload(gunicorn: Gunicorn, world: World, slug: str, archive: bytes) -> A
             return sending.send(archive).answer()
     except (OSError, http.client.HTTPException):
         return None
+
+
+def flask(world: World, *words: str, **environment: str) -> tuple[int, str, str]:
+    """Exit code, output and error output of a `flask` command of the installation."""
+    variables = os.environ | environment_of(world.settings) | environment
+    return portal_commands().run("flask", ["--app", "wsgi", *words], variables, 60)
 
 
 def crash(gunicorn: Gunicorn, point: str, ask: Callable[[], object]) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,11 +25,11 @@ from app.data.models.upload import Upload
 from app.storage.bucket import bucket
 from slipway.archive.inspection import Inspection
 from tests.app.fleet.acting import FleetAgent
-from tests.app.uploads.raw.live import ROOT, STUDIO, Gunicorn, World, environment_of
+from tests.app.uploads.raw.live import STUDIO, Gunicorn, World
 from tests.app.uploads.raw.sending import upload
 from tests.app.uploads.resumable.resuming import Platform
 from tests.conftest import bearer
-from tests.faults.killing import crash, crashed, kill_after, nothing_is_half, try_upload
+from tests.faults.killing import crash, crashed, flask, kill_after, nothing_is_half, try_upload
 from tests.faults.packing import LAUNCHER, TOP, Packed, packed_game
 
 pytestmark = pytest.mark.slow
@@ -165,34 +163,21 @@ def test_killed_in_the_midst_of_a_report(platform: Platform, world: World, slug:
         assert db.session.scalars(select(Replica.phase).where(Replica.id == replica.id)).one() == "cached"
 
 
-def flask(world: World, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A `flask` command of the installation, in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
-        cwd=ROOT,
-        env=os.environ | environment_of(world.settings) | environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def test_killed_while_a_deleted_game_is_removed(apart: World, first: Packed) -> None:
     world, slug = apart, with_build(apart, first)
     deleted = world.app.test_client().delete(f"/api/partners/games/{slug}", headers=bearer(world.key))
     assert deleted.status_code == 204
     game_ids = games(world.app, slug)
 
-    assert flask(world, "sweep", SLIPWAY_APP_CRASH_AT="mid-purge").returncode == -9
+    assert flask(world, "sweep", SLIPWAY_APP_CRASH_AT="mid-purge")[0] == -9
     assert games(world.app, slug) == [], "rows first"
     assert [text.split()[0] for text in world.leftovers()] == ["orphan"]
     assert len(game_ids) == 1
 
-    swept = flask(world, "sweep", "--young-minutes", "0")
-    assert swept.returncode == 0, swept.stderr
+    code, _, errors = flask(world, "sweep", "--young-minutes", "0")
+    assert code == 0, errors
     assert world.leftovers() == []
-    assert "0 objects" in flask(world, "check").stdout
+    assert "0 objects" in flask(world, "check")[1]
 
 
 def games(app: Flask, slug: str) -> list[str]:

@@ -4,9 +4,6 @@ there, the client's next call goes on, and the sweep leaves nothing over."""
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -34,9 +31,9 @@ from app.storage.bucket import bucket
 from tests.app.api.v1.calling import announced, put
 from tests.app.images.images import picture
 from tests.app.runtime.processes import wait_until
-from tests.app.uploads.raw.live import ROOT, STUDIO, World, environment_of
+from tests.app.uploads.raw.live import STUDIO, World
 from tests.app.uploads.resumable.resuming import SECONDS, Platform
-from tests.faults.killing import crashed
+from tests.faults.killing import crashed, flask
 
 pytestmark = pytest.mark.slow
 
@@ -99,9 +96,7 @@ def nothing_is_left_over(world: World) -> None:
 
 
 def killed_sweep(world: World, point: str) -> None:
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "sweep"]
-    environment = os.environ | environment_of(world.settings) | {"SLIPWAY_APP_CRASH_AT": point}
-    assert subprocess.run(command, cwd=ROOT, env=environment, check=False, timeout=60).returncode == -9
+    assert flask(world, "sweep", SLIPWAY_APP_CRASH_AT=point)[0] == -9
 
 
 def test_killed_while_an_expired_upload_is_removed(world: World) -> None:

@@ -6,8 +6,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -30,10 +28,10 @@ from app.packing.pack_requests import request_list
 from app.packing.pack_work import make_due_packs
 from tests.app.packing.scenes import PackInstaller, Studio, game_files, installed_files, pack_objects_stored
 from tests.app.runtime.processes import free_port, wait_until
-from tests.app.uploads.raw.live import ROOT, World, environment_of
+from tests.app.uploads.raw.live import World
 from tests.app.uploads.resumable.resuming import Client, Platform
 from tests.conftest import bearer
-from tests.faults.killing import crashed
+from tests.faults.killing import crashed, flask
 from tests.faults.packing import LAUNCHER, Packed, packed_game
 from tests.faults.test_resumable_kills import worker
 
@@ -209,9 +207,7 @@ def test_killed_while_packs_are_freed(apart: World, studio: Studio) -> None:
             studio.publish(game_files(scripts=number + 1, media=1000))
             make_due_packs()
         before = pack_objects_stored()
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "sweep"]
-    environment = os.environ | environment_of(apart.settings) | {"SLIPWAY_APP_CRASH_AT": "pack-removed"}
-    assert subprocess.run(command, cwd=ROOT, env=environment, check=False, timeout=60).returncode == -9
+    assert flask(apart, "sweep", SLIPWAY_APP_CRASH_AT="pack-removed")[0] == -9
     with apart.app.app_context():
         assert pack_objects_stored() == before, "the row is gone, the objects are not yet"
         assert check().missing == []
@@ -251,9 +247,7 @@ def test_killed_while_an_update_is_stored(apart: World, studio: Studio) -> None:
             session.execute(update(Build).where(Build.number == 1).values(released_at=now()))
             session.execute(delete(PackUpdate))
         sweep(NOW)
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "packs", "make"]
-    environment = os.environ | environment_of(apart.settings) | {"SLIPWAY_APP_CRASH_AT": "update-stored"}
-    assert subprocess.run(command, cwd=ROOT, env=environment, check=False, timeout=60).returncode == -9
+    assert flask(apart, "packs", "make", SLIPWAY_APP_CRASH_AT="update-stored")[0] == -9
     with apart.app.app_context():
         assert check().orphans == [], "the row names the folder in which it is stored"
         make_due_packs()  # waits for the lease of the dead process

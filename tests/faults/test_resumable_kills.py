@@ -34,7 +34,7 @@ from app.uploads.resumable.uploads import NewUpload, find_upload, open_upload
 from tests.app.runtime.processes import free_port, is_alive, wait_until
 from tests.app.uploads.raw.live import ROOT, STUDIO, World, environment_of
 from tests.app.uploads.resumable.resuming import Client, Platform
-from tests.faults.killing import crashed
+from tests.faults.killing import crashed, flask
 from tests.faults.packing import Packed, packed_game
 
 pytestmark = pytest.mark.slow
@@ -218,9 +218,7 @@ def test_killed_while_an_expired_upload_is_removed(apart: World) -> None:
         upload_id = open_upload(game, NewUpload("a.tar.gz", 1000), STUDIO).id
         with writing() as session:
             session.execute(update(Upload).values(expires_at=Upload.created_at))
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "sweep"]
-    environment = os.environ | environment_of(apart.settings) | {"SLIPWAY_APP_CRASH_AT": "expiry-marked"}
-    assert subprocess.run(command, cwd=ROOT, env=environment, check=False, timeout=60).returncode == -9
+    assert flask(apart, "sweep", SLIPWAY_APP_CRASH_AT="expiry-marked")[0] == -9
     with apart.app.app_context():
         game = db.session.scalars(select(Game).where(Game.slug == slug)).one()
         with pytest.raises(NotFound):

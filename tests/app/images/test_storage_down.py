@@ -34,7 +34,7 @@ DATA = picture(300, 420)
 
 
 class Gateway:
-    """A storage server of this test's own. It comes back at the address where it was."""
+    """A storage server that tests stop. It comes back at the address where it was."""
 
     def __init__(self, directory: Path) -> None:
         self._storage = EmbeddedStorage(directory, port=free_port())
@@ -45,6 +45,10 @@ class Gateway:
 
     def start(self) -> None:
         assert self._storage.start() == self.access
+
+    @property
+    def is_stopped(self) -> bool:
+        return self._storage.process is None or self._storage.process.poll() is not None
 
     def stop_at(self, monkeypatch: pytest.MonkeyPatch, module: str, point: str) -> None:
         """Stop when the app comes to a named point (app/process/crash_points.py) for the first time."""
@@ -58,11 +62,19 @@ class Gateway:
         monkeypatch.setattr(f"{module}.crash_point", stop_once)
 
 
-@pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    gateway = Gateway(tmp_path / "storage")
+@pytest.fixture(scope="module")
+def shared_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    gateway = Gateway(tmp_path_factory.mktemp("storage"))
     yield gateway
     gateway.stop()
+
+
+@pytest.fixture
+def gateway(shared_gateway: Gateway) -> Gateway:
+    """Running. Each test has a bucket of its own in it."""
+    if shared_gateway.is_stopped:
+        shared_gateway.start()
+    return shared_gateway
 
 
 @pytest.fixture

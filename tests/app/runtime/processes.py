@@ -16,11 +16,15 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
     began = time.monotonic()
     waiting = selectors.DefaultSelector()  # with nothing registered, select() is a plain wait
     with waiting:
-        while not condition():
-            waited = time.monotonic() - began
-            if waited > seconds:
+        while True:
+            asked = time.monotonic()
+            if condition():
+                return
+            answered = time.monotonic()
+            if answered - began > seconds:
                 raise AssertionError(f"not within {seconds} s: {what}")
-            waiting.select(0.02 if waited < 1 else 0.05)  # conditions cost the machine time, too
+            # Conditions cost the machine time, too: some read all of storage.
+            waiting.select(max(0.02 if answered - began < 1 else 0.05, min(0.5, 3 * (answered - asked))))
 
 
 def is_alive(pid: int) -> bool:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.forked_processes import slipway_commands
+
 ROOT = Path(__file__).parents[3]
 # `python -m slipway.cli` with the signals of a terminal. A test run that was started in the background ignores SIGINT,
 # and its commands would inherit that.
@@ -72,7 +74,10 @@ class Slipway:
         )
 
     def __call__(self, *arguments: object, command: Sequence[str] = COMMAND) -> Ended:
-        return ended(self.begin(*arguments, command=command))
+        """Run a command to its end. It is forked unless its environment changes how Python starts."""
+        if command is not COMMAND or not all(name.startswith("SLIPWAY_") for name in self.environment):
+            return ended(self.begin(*arguments, command=command))
+        return Ended(*slipway_commands().run("slipway.cli", [*map(str, arguments)], self.variables(), SECONDS))
 
     def piped(self, content: bytes, *arguments: object) -> Ended:
         """Run a command with `content` on its standard input."""

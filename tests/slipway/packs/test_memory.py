@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.slipway.packs.trees import noise
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-SIZE = 400  # MiB
+SIZE = 160  # MiB
 
 PEAK = """
 def peak():
@@ -133,8 +133,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_writing_and_applying_stay_within_their_bounds(folder: Path) -> None:
-    assert measured(WRITING, folder) < 500
-    assert measured(APPLYING, folder) < 200
+    assert measured(WRITING, folder) < 330
+    assert measured(APPLYING, folder) < 150
 
 
 def test_memory_is_the_same_for_few_and_for_many_chunks(tmp_path: Path) -> None:

@@ -225,7 +225,10 @@ class World:
 
     def is_clean(self) -> None:
         """Insist that nothing is left over, giving the server the moment it takes to tidy up."""
-        wait_until(lambda: not self.leftovers(), 45, f"nothing is left over; now: {self.leftovers()}")
+        try:
+            wait_until(lambda: not self.leftovers(), 45, "nothing is left over")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; now: {self.leftovers()}") from None
 
 
 def sha256_of(object_key: str) -> str:

@@ -13,7 +13,7 @@ from tests.slipway.packs.test_memory import PEAK, measured
 from tests.slipway.packs.trees import Tree
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-SIZE = 400  # MiB
+SIZE = 160  # MiB
 
 ASSEMBLING = (
     """
@@ -63,4 +63,4 @@ def folder(tmp_path: Path) -> Path:
 
 def test_assembling_stays_within_its_bound(folder: Path) -> None:
     """With the interpreter and its libraries."""
-    assert measured(ASSEMBLING, folder) < 150
+    assert measured(ASSEMBLING, folder) < 110
