@@ -224,9 +224,7 @@ def test_killed_while_a_list_of_files_is_made(apart: World, studio: Studio, poin
         with writing() as session:
             session.execute(delete(BuildPack).where(BuildPack.build_id == builds[0].id))
         request_list(builds[0].id)
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "packs", "make"]
-    environment = os.environ | environment_of(apart.settings) | {"SLIPWAY_APP_CRASH_AT": point}
-    assert subprocess.run(command, cwd=ROOT, env=environment, check=False, timeout=60).returncode == -9
+    assert flask(apart, "packs", "make", SLIPWAY_APP_CRASH_AT=point)[0] == -9
     with apart.app.app_context():
         assert check().orphans == [], "the row names what is stored"
         with writing() as session:
