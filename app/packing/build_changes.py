@@ -23,7 +23,7 @@ from app.packing.pack_requests import request_list
 from app.refusals import Conflict, NotFound, Unavailable
 from app.storage.objects import ObjectMissing
 from app.topics.queue import enqueue
-from slipway.packs.comparing import ChangeKind, below_top, changes
+from slipway.packs.comparing import ChangeKind, below_top, compare
 from slipway.packs.format.refusals import IndexRefused
 
 MAX_CACHED_BYTES = 64 * 2**20
@@ -166,7 +166,7 @@ def _compare(old: Build, old_pack: BuildPack, new: Build, new_pack: BuildPack) -
                     "lists it.",
                     "no_index",
                 ) from None
-            found = ChangeTable(changes(*indexes))
+            found = ChangeTable(compare(*indexes))
             _cache.put(key, found)
         return found
     finally:
