@@ -33,8 +33,8 @@ BUILD_SORTS = {
 class BuildLine:
     """One row, with its HTML id. `warnings`: how many its check found, in words. `version`: the studio's own name for
     the build. `update`: what a server with the live build fetches, or `0 B on 5 of 6` if most servers have the build;
-    `cached_on`: on how many servers it is already, `5 of 6`. `updates`: what is done for its pack, or why there is none.
-    `action`: Release, Roll back, or "" for the live build. `was_live`: whether it was ever released.
+    `cached_on`: on how many servers it is already, `5 of 6`. `updates`: what is done for its pack, or why there is
+    none. `action`: Release, Roll back, or "" for the live build. `was_live`: whether it was ever released.
     """
 
     id: str
