@@ -23,11 +23,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code; see `exit_codes` and docs/agents.md."""
     options = _parser().parse_args(arguments)
     try:
-        code = _run_command(options)
-        sys.stdout.flush()
+        return _flushed(_run_command(options))
     except BrokenPipeError:
         drop_output()
         return ExitCode.UNEXPECTED
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once all output is written. Raises BrokenPipeError."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
     except OSError as error:
         drop_output()
         return _fail(f"cannot print: {error}", ExitCode.UNEXPECTED)
