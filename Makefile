@@ -6,7 +6,8 @@
 unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: run test test-fast soak check format bench dist screenshots help always
+TARGETS = run test test-fast soak check format bench dist screenshots help
+.PHONY: $(TARGETS) always
 
 run: .venv/.server app/static/dist/manifest.json ## start everything: storage, database, web server, three agents
 	@exec .venv/bin/python -m app.runtime.supervisor
@@ -36,8 +37,16 @@ format: .venv/.dev ## format Python and templates (settings: pyproject.toml)
 	.venv/bin/python -m ruff format .
 	.venv/bin/python -m djlint app/templates --reformat --quiet --warn
 
-bench: .venv/.dev app/static/dist/manifest.json ## run the benchmarks; see docs/benchmarks.md
-	.venv/bin/python -m bench
+bench: .venv/.dev app/static/dist/manifest.json ## run all benchmarks, or those named (make bench packs); see docs/benchmarks.md
+	.venv/bin/python -m bench $(NAMED_BENCHES)
+
+# Beside `bench`, a goal that this file cannot make is the name of a benchmark.
+ifneq ($(filter bench,$(MAKECMDGOALS)),)
+NAMED_BENCHES = $(filter-out $(TARGETS) app/% .venv/% node_modules/%,$(MAKECMDGOALS))
+.PHONY: $(NAMED_BENCHES)
+$(NAMED_BENCHES):
+	@:
+endif
 
 # The build backend's own functions: they need no other program, and no network.
 dist: .venv/.dev app/static/dist/manifest.json ## build wheel and sdist in dist/: a complete portal, agent and command line

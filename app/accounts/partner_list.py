@@ -18,8 +18,8 @@ from app.refusals import NotFound
 
 @dataclass(frozen=True)
 class PartnerEntry:
-    """`builds_bytes` includes packs. Builds of deleted games count until their objects are deleted. `quota_bytes` None:
-    no limit."""
+    """Archives and packs of deleted games count until their objects are deleted. `quota_bytes`, None for no limit, is
+    for both together."""
 
     id: str
     name: str
@@ -28,8 +28,14 @@ class PartnerEntry:
     members: int
     owners: int
     invited: int
-    builds_bytes: int
+    archive_bytes: int
+    pack_bytes: int
     quota_bytes: int | None
+
+    @property
+    def builds_bytes(self) -> int:
+        """Archives and packs."""
+        return self.archive_bytes + self.pack_bytes
 
 
 def directory() -> list[PartnerEntry]:
@@ -37,7 +43,7 @@ def directory() -> list[PartnerEntry]:
     games = _by_partner(
         select(Game.partner_id, func.count()).where(Game.deleted_at.is_(None)).group_by(Game.partner_id)
     )
-    sizes = _by_partner(
+    archives = _by_partner(
         select(Game.partner_id, func.sum(Build.size)).join(Build, Build.game_id == Game.id).group_by(Game.partner_id)
     )
     stored = pack_sizes()
@@ -67,7 +73,8 @@ def directory() -> list[PartnerEntry]:
             members=members.get(partner.id, 0),
             owners=owners.get(partner.id, 0),
             invited=open_invitations,
-            builds_bytes=sizes.get(partner.id, 0) + packs.get(partner.id, 0),
+            archive_bytes=archives.get(partner.id, 0),
+            pack_bytes=packs.get(partner.id, 0),
             quota_bytes=partner.build_quota_bytes,
         )
         for partner, open_invitations in partners

@@ -25,7 +25,7 @@ from app.packing.pack_requests import request_list
 from app.refusals import Conflict, NotFound, Unavailable
 from app.storage.objects import ObjectMissing
 from app.topics.queue import enqueue
-from slipway.packs.comparing import ChangeKind, below_top, changes
+from slipway.packs.comparing import ChangeKind, below_top, compare
 from slipway.packs.format.index import Index
 from slipway.packs.format.refusals import IndexRefused
 
@@ -162,7 +162,7 @@ def _compare(old: Build, old_pack: BuildPack, new: Build, new_pack: BuildPack) -
     try:
         found = _cache.get(key)
         if found is None:
-            found = ChangeTable(changes(_index_of(old, old_pack), _index_of(new, new_pack)))
+            found = ChangeTable(compare(_index_of(old, old_pack), _index_of(new, new_pack)))
             _cache.put(key, found)
         return found
     finally:

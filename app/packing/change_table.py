@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.data.text_search import fold
-from slipway.packs.comparing import Change, ChangeKind
+from slipway.packs.comparing import Change, ChangeKind, Comparison
 
 _KINDS = (ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.CHANGED)
 _ROW_BYTES = 3 * 8 + 1 + 80  # three sizes, the kind, and the objects around a path
@@ -36,24 +36,21 @@ class ChangePage:
 
 
 class ChangeTable:
-    """All changes, sorted by the size of the file (the new one, if there is one), largest first, then by path."""
+    """All changes, sorted by the size of the file (the new one, if there is one), largest first, then by path.
+    `new_bytes`: content, unpacked, that the older build has nowhere."""
 
-    def __init__(self, changes: Iterable[Change]) -> None:
-        rows = sorted(changes, key=lambda change: (-_size(change), change.path))
+    def __init__(self, found: Comparison) -> None:
+        rows = sorted(found.changes, key=lambda change: (-_size(change), change.path))
         self._paths = [change.path for change in rows]
         self._kinds = bytearray(_KINDS.index(change.kind) for change in rows)
         self._old = array("Q", (change.old_size or 0 for change in rows))
         self._new = array("Q", (change.new_size or 0 for change in rows))
         self._new_bytes = array("Q", (change.new_bytes for change in rows))
+        self.new_bytes = found.new_bytes
         self.memory_bytes = sum(map(len, self._paths)) + _ROW_BYTES * len(rows)
 
     def __len__(self) -> int:
         return len(self._paths)
-
-    @property
-    def new_bytes(self) -> int:
-        """Content, unpacked, that the older build has nowhere."""
-        return sum(self._new_bytes)
 
     def counts(self, text: str = "") -> dict[ChangeKind, int]:
         """By kind, of the paths that contain the text."""

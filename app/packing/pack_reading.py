@@ -57,7 +57,8 @@ def _read_table(pack: BuildPack) -> bytes:
 
 def limits_for(build: Build) -> ArchiveLimits:
     """For a build that was accepted once, whatever the setting is today."""
-    return ArchiveLimits(unpacked_bytes=max(settings().max_unpacked_bytes, build.unpacked_bytes))
+    unpacked_bytes = max(settings().max_unpacked_bytes, build.unpacked_bytes)
+    return ArchiveLimits(unpacked_bytes=unpacked_bytes, archive_bytes=build.size)
 
 
 def is_intact(pack: BuildPack, build: Build, check: Check) -> bool:

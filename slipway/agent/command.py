@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ from typing import NoReturn
 from slipway.agent import VERSION
 from slipway.agent.exit_codes import ExitCode
 from slipway.client.sizes import parse_size
+from slipway.client.standard_streams import drop_output
 
 MIN_BANDWIDTH = 1 << 10
 
@@ -20,6 +22,26 @@ MIN_BANDWIDTH = 1 << 10
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code; see `exit_codes` and docs/agents.md."""
     options = _parser().parse_args(arguments)
+    try:
+        return _flushed(_run_command(options))
+    except BrokenPipeError:
+        drop_output()
+        return ExitCode.UNEXPECTED
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once all output is written. Raises BrokenPipeError."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_output()
+        return _fail(f"cannot print: {error}", ExitCode.UNEXPECTED)
+    return code
+
+
+def _run_command(options: argparse.Namespace) -> int:
     if options.command == "run":
         return _run(options)
     if options.command == "verify":
@@ -135,8 +157,9 @@ def _run(options: argparse.Namespace) -> int:
 def _exit_now(code: int) -> NoReturn:
     """Exit without waiting for worker threads: one may be in a read or an fsync for longer than the two seconds that
     a stop may take. Interrupting them loses nothing."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # its reader has gone
+            stream.flush()
     os._exit(code)
 
 
@@ -153,6 +176,8 @@ def _verify(options: argparse.Namespace) -> int:
         return _fail(str(error), ExitCode.NO_AGENT)
     except CacheInUse as holder:
         return _fail(f"another verify (pid {holder}) checks {options.cache}: wait for it", ExitCode.CACHE_TAKEN)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         return _fail(f"cannot check {options.cache}: {error}", ExitCode.UNEXPECTED)
 

@@ -18,9 +18,13 @@ class ArchiveLimits:
     """Files, links and directories, including directories that only appear as part of a path."""
 
     ratio: int = 200
-    """Unpacked bytes per compressed byte, measured once `ratio_grace_bytes` have been unpacked."""
+    """Unpacked bytes per compressed byte, measured once `ratio_grace_bytes` have been unpacked. See `archive_bytes`."""
 
     ratio_grace_bytes: int = 64 * 2**20
+
+    archive_bytes: int = 0
+    """The size of the complete archive, if it is known. The ratio is then that of the complete archive while only its
+    beginning has been read, so the order of the files makes no difference. At the end, what was read counts."""
 
     processing_seconds: float = 900
     """CPU time spent on reading the archive; waiting for a slow client does not count."""

@@ -98,7 +98,7 @@ class Inspector:
         try:
             self._gunzip.finish()
             self._tar.finish()
-            self._check_ratio(self._tar.hole_bytes)
+            self._check_ratio(self._gunzip.compressed_bytes, self._tar.hole_bytes)
             top_directory, launcher = self._rules.finish()
             checks = self._start_checks
             start_warnings = checks.finish(f"{top_directory}/{launcher}") if checks else ()
@@ -113,12 +113,12 @@ class Inspector:
         if self._stream_bytes + self._tar.hole_bytes > self._limits.unpacked_bytes:
             raise self._too_large(None)
         # Holes cost nothing to skip, and may come before most of the archive: they count at the end.
-        self._check_ratio(0)
+        self._check_ratio(max(self._gunzip.compressed_bytes, self._limits.archive_bytes), hole_bytes=0)
         self._tar.feed(chunk)
         self._check_time()
 
-    def _check_ratio(self, hole_bytes: int) -> None:
-        limits, packed, unpacked = self._limits, self._gunzip.compressed_bytes, self._stream_bytes + hole_bytes
+    def _check_ratio(self, packed: int, hole_bytes: int) -> None:
+        limits, unpacked = self._limits, self._stream_bytes + hole_bytes
         if unpacked > max(limits.ratio_grace_bytes, limits.ratio * packed):
             raise ArchiveRejected(
                 f"The archive unpacks to more than {limits.ratio} times its size ({unpacked} bytes from {packed})",

@@ -17,7 +17,7 @@ from slipway.cli.exit_codes import ExitCode
 from slipway.cli.game_commands import games, register
 from slipway.cli.list_commands import builds, releases, status
 from slipway.cli.release_commands import release, rollback
-from slipway.cli.standard_streams import drop_output, prepare_streams
+from slipway.client.standard_streams import drop_output, prepare_streams
 
 # In the order of `slipway --help`.
 COMMANDS = (

@@ -240,8 +240,10 @@ class _Applying:
         chunk = self._missing.find(1)
         if chunk >= 0:
             path = self._index.path(self._box.places.first(chunk).entry)
+            count = sum(self._missing)
+            differ = "1 chunk of the pack is" if count == 1 else f"{count} chunks of the pack are"
             raise ChunksDamaged(
-                f"{sum(self._missing)} chunks of the pack are not what the index promises, after {_ATTEMPTS} attempts; "
+                f"{differ} not what the index promises, after {_ATTEMPTS} attempts; "
                 f"the first is chunk {chunk}, of {path}"
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -18,7 +19,8 @@ class ChangeKind(Enum):
 
 @dataclass(frozen=True)
 class Change:
-    """A file or link that differs. Sizes in bytes, None where it does not stand; 0 for links.
+    """A file or link that differs. Sizes in bytes, None where it does not stand; 0 for symbolic links. A hard link has
+    the size and the content of its file.
 
     `new_bytes` is what of its content the old build has nowhere, unpacked: 0 for a file that was only moved.
     """
@@ -30,20 +32,22 @@ class Change:
     new_bytes: int
 
 
-def changes(old: Index, new: Index) -> Iterator[Change]:
-    """Every change in the order of paths; directories are not listed. A changed x bit or link is a change too."""
-    known = ChunkLookup(old)
-    old_entry = new_entry = 0
-    while old_entry < old.entry_count or new_entry < new.entry_count:
-        order = _order(old, old_entry, new, new_entry)
-        if order < 0:
-            yield from _removed(old, old_entry)
-        elif order > 0:
-            yield from _added(new, new_entry, known)
-        else:
-            yield from _changed(old, old_entry, new, new_entry, known)
-        old_entry += order <= 0
-        new_entry += order >= 0
+@dataclass(frozen=True)
+class Comparison:
+    """Every change in the order of paths; directories are not listed. A changed x bit or link is a change too.
+
+    `new_bytes` is the content, unpacked, that the old build has nowhere. Content that several files have counts once,
+    so it may be less than the sum of the changes.
+    """
+
+    changes: list[Change]
+    new_bytes: int
+
+
+def compare(old: Index, new: Index) -> Comparison:
+    """What changed from the build of the old index to that of the new one."""
+    content = _NewContent(old, new)
+    return Comparison(list(_changes(old, new, content)), content.total_bytes)
 
 
 def below_top(index: Index) -> Index:
@@ -76,6 +80,43 @@ def has_same_files(old: Index, new: Index) -> bool:
     )
 
 
+class _NewContent:
+    """The content of `new` that `old` has nowhere, in bytes. `total_bytes`: of the files that were asked about."""
+
+    def __init__(self, old: Index, new: Index) -> None:
+        self._known = ChunkLookup(old)
+        self._new = new
+        self._counted = bytearray(new.chunk_count)
+        self.total_bytes = 0
+
+    def of_file(self, entry: int) -> int:
+        new_bytes = 0
+        for chunk in dict.fromkeys(self._new.chunks_of(entry)):
+            if self._known.find(self._new.hash(chunk)) is None:
+                new_bytes += self._new.length(chunk)
+                self._count(chunk)
+        return new_bytes
+
+    def _count(self, chunk: int) -> None:
+        if not self._counted[chunk]:
+            self._counted[chunk] = 1
+            self.total_bytes += self._new.length(chunk)
+
+
+def _changes(old: Index, new: Index, content: _NewContent) -> Iterator[Change]:
+    old_entry = new_entry = 0
+    while old_entry < old.entry_count or new_entry < new.entry_count:
+        order = _order(old, old_entry, new, new_entry)
+        if order < 0:
+            yield from _removed(old, old_entry)
+        elif order > 0:
+            yield from _added(new, new_entry, content)
+        else:
+            yield from _changed(old, old_entry, new, new_entry, content)
+        old_entry += order <= 0
+        new_entry += order >= 0
+
+
 def _order(old: Index, old_entry: int, new: Index, new_entry: int) -> int:
     """Below 0 when the old entry comes first, above 0 when the new one does."""
     if old_entry == old.entry_count:
@@ -91,24 +132,38 @@ def _is_listed(index: Index, entry: int) -> bool:
     return kind.is_file or kind.is_link
 
 
+def _content_entry(index: Index, entry: int) -> int:
+    """The entry that has the content of this one: for a hard link, its file."""
+    entries = index.entries
+    if entries.kinds[entry] != Kind.HARD_LINK:
+        return entry
+    return bisect_left(entries.paths, sort_key(entries.targets[entry]), hi=entry, key=sort_key)
+
+
+def _size(index: Index, entry: int) -> int:
+    return index.size(_content_entry(index, entry))
+
+
 def _removed(old: Index, entry: int) -> Iterator[Change]:
     if _is_listed(old, entry):
-        yield Change(old.path(entry), ChangeKind.REMOVED, old.size(entry), None, 0)
+        yield Change(old.path(entry), ChangeKind.REMOVED, _size(old, entry), None, 0)
 
 
-def _added(new: Index, entry: int, known: ChunkLookup) -> Iterator[Change]:
+def _added(new: Index, entry: int, content: _NewContent) -> Iterator[Change]:
     if _is_listed(new, entry):
-        yield Change(new.path(entry), ChangeKind.ADDED, None, new.size(entry), _new_bytes(new, entry, known))
+        new_bytes = content.of_file(_content_entry(new, entry))
+        yield Change(new.path(entry), ChangeKind.ADDED, None, _size(new, entry), new_bytes)
 
 
-def _changed(old: Index, old_entry: int, new: Index, new_entry: int, known: ChunkLookup) -> Iterator[Change]:
+def _changed(old: Index, old_entry: int, new: Index, new_entry: int, content: _NewContent) -> Iterator[Change]:
     if not _is_listed(old, old_entry):
-        yield from _added(new, new_entry, known)
+        yield from _added(new, new_entry, content)
     elif not _is_listed(new, new_entry):
         yield from _removed(old, old_entry)
     elif not _is_same(old, old_entry, new, new_entry):
-        sizes = old.size(old_entry), new.size(new_entry)
-        yield Change(new.path(new_entry), ChangeKind.CHANGED, *sizes, _new_bytes(new, new_entry, known))
+        sizes = _size(old, old_entry), _size(new, new_entry)
+        new_bytes = content.of_file(_content_entry(new, new_entry))
+        yield Change(new.path(new_entry), ChangeKind.CHANGED, *sizes, new_bytes)
 
 
 def _is_same(old: Index, old_entry: int, new: Index, new_entry: int) -> bool:
@@ -120,8 +175,3 @@ def _is_same(old: Index, old_entry: int, new: Index, new_entry: int) -> bool:
     return len(before) == len(after) and all(
         old.hash(one) == new.hash(other) for one, other in zip(before, after, strict=True)
     )
-
-
-def _new_bytes(new: Index, entry: int, known: ChunkLookup) -> int:
-    chunks = dict.fromkeys(new.chunks_of(entry))
-    return sum(new.length(chunk) for chunk in chunks if known.find(new.hash(chunk)) is None)

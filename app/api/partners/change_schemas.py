@@ -25,8 +25,8 @@ class ChangesQuery(Shape):
 
 
 class ChangeRow(Shape):
-    """A file or link. Sizes are null in the build that does not have it. `newBytes`: how much of its content the other
-    build has nowhere; 0 for a file that was only moved."""
+    """A file or link. Sizes are null in the build that does not have it; a hard link has the size of its file.
+    `newBytes`: how much of its content the other build has nowhere; 0 for a file that was only moved."""
 
     path: str
     kind: Kind
@@ -38,7 +38,7 @@ class ChangeRow(Shape):
 class ChangeList(Shape):
     """Paths begin below `topDirectory`, and those of removed files below `topDirectoryAgainst`. `added`, `removed` and
     `changed` count the files that match `q`; `total` those that match `kind` too. `newBytes`: content of all files,
-    unpacked, that the other build has nowhere."""
+    unpacked, that the other build has nowhere; content that several files have counts once."""
 
     build: int
     against: int

@@ -10,9 +10,12 @@ Scope = Literal["read", "write", "upload"]
 
 
 class BuildQuota(Shape):
-    """Bytes of builds. `left` and `limit` are null if the partner has no quota. `reserved` belongs to open uploads."""
+    """Bytes of builds. `used`: of `archives` and `packs` together. `left` and `limit` are null if the partner has no
+    quota. `reserved` belongs to open uploads."""
 
     used: int
+    archives: int
+    packs: int
     reserved: int
     limit: int | None
     left: int | None

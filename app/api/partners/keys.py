@@ -30,7 +30,12 @@ def read(caller: KeyCaller) -> Result:
             max_archive_bytes=settings().max_archive_bytes,
             max_unpacked_bytes=settings().max_unpacked_bytes,
             build_quota=schemas.BuildQuota(
-                used=quota.used, reserved=quota.reserved, limit=quota.limit, left=quota.left
+                used=quota.used,
+                archives=quota.archives,
+                packs=quota.packs,
+                reserved=quota.reserved,
+                limit=quota.limit,
+                left=quota.left,
             ),
         )
     )

@@ -18,7 +18,9 @@ quota_group = AppGroup("quota", help="Quotas of partners.")
 
 _COLUMNS = {
     "partner": "PARTNER",
-    "buildBytes": "BUILDS, BYTES",
+    "archiveBytes": "ARCHIVES, BYTES",
+    "packBytes": "PACKS, BYTES",
+    "buildBytes": "BUILDS IN ALL",
     "buildQuotaBytes": "QUOTA",
     "imageBytes": "IMAGES, BYTES",
     "imageQuotaBytes": "QUOTA",
@@ -42,13 +44,16 @@ class _Quota(click.ParamType[int | None]):
 @click.argument("partner", required=False)
 @as_json_option
 def quota_show(partner: str | None, as_json: bool) -> None:
-    """Show what PARTNER, or every partner, uses and may use. Builds include packs; images include reservations."""
+    """Show what PARTNER, or every partner, uses and may use. The quota for builds is for archives and packs together.
+    Images include reservations."""
     chosen = partner_named(partner).id if partner else None
     images, image_limit = balances(), settings().asset_quota_bytes
     rows = [
         {
             "id": entry.id,
             "partner": entry.name,
+            "archiveBytes": entry.archive_bytes,
+            "packBytes": entry.pack_bytes,
             "buildBytes": entry.builds_bytes,
             "buildQuotaBytes": entry.quota_bytes,
             "imageBytes": images.get(entry.id, 0),

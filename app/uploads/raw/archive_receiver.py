@@ -121,7 +121,7 @@ def _transfer(
     writer = PartWriter(
         store, upload.object_key, upload.multipart_id or "", part_size(body.length, settings().max_archive_bytes)
     )
-    limits = ArchiveLimits(unpacked_bytes=settings().max_unpacked_bytes)
+    limits = ArchiveLimits(unpacked_bytes=settings().max_unpacked_bytes, archive_bytes=body.length or 0)
     checker = InspectionThread(Inspector(limits, launcher))
     digest = hashlib.sha256()
     try:

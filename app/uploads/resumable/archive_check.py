@@ -91,7 +91,8 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
     heartbeat lost the claim, or Unavailable if the object cannot be read now."""
     launcher = db.session.get_one(Game, upload.required_game_id).launcher
     free_connection()
-    inspector = Inspector(ArchiveLimits(unpacked_bytes=settings().max_unpacked_bytes), launcher)
+    limits = ArchiveLimits(unpacked_bytes=settings().max_unpacked_bytes, archive_bytes=upload.size)
+    inspector = Inspector(limits, launcher)
     checker = InspectionThread(inspector)
     digest = hashlib.sha256()
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import update as update_row
 
@@ -135,6 +135,8 @@ def _assemble(store: Bucket, upload: Upload, base: BaseBuild, heartbeat: Heartbe
             raise _grows_too_much(update.stored_bytes)
         reservation.cover(upload.size + size)
 
+    # The size of the archive is not known. It is about that of the chunks, which are compressed too.
+    limits = replace(limits, archive_bytes=update.stored_bytes)
     with closing(ArchiveSink(store, upload.build_key, limits, launcher, cover)) as sink:
         made = _write(upload, update, sink, heartbeat)
     reservation.settle(upload.size + made.size)

@@ -11,7 +11,7 @@ from app.catalog.refused_archives import RefusedArchive
 from app.data.models.game import Build, Game
 from app.web.builds import build_words
 from app.web.builds.packaging_command import split_command
-from app.web.builds.transfer_words import cached_words, update_words
+from app.web.builds.transfer_words import cached_words, kept_words
 from app.web.frame.formats import Moment, Phrase, counted, format_size
 from app.web.lists.list_address import order_words
 from slipway.archive.invisible_characters import escape_invisible
@@ -32,9 +32,9 @@ BUILD_SORTS = {
 @dataclass(frozen=True)
 class BuildLine:
     """One row, with its HTML id. `warnings`: how many its check found, in words. `version`: the studio's own name for
-    the build. `update`: what a server with the live build fetches; `cached_on`: on how many servers the build is
-    already, `5 of 6`. `updates`: what is done for its pack, or why there is none. `action`: Release, Roll back, or ""
-    for the live build. `was_live`: whether it was ever released.
+    the build. `update`: what a server with the live build fetches, or `0 B on 5 of 6` if most servers have the build;
+    `cached_on`: on how many servers it is already, `5 of 6`. `updates`: what is done for its pack, or why there is
+    none. `action`: Release, Roll back, or "" for the live build. `was_live`: whether it was ever released.
     """
 
     id: str
@@ -114,11 +114,15 @@ def way_back_label(before: int, live: int) -> str:
 
 
 def _update(build: Build, table: BuildTable) -> str:
-    """Empty while the update is being prepared, and for a build that no server needs to fetch."""
-    is_everywhere = 0 < table.servers <= table.cached.get(build.id, 0)
-    if table.live is None or is_everywhere or table.costs.waits_for_pack(build, [table.live], is_live=False):
+    """Empty for the live build, and while the update is being prepared."""
+    if table.live is None or build.id == table.live.id:
         return ""
-    return update_words(table.costs.for_server(build, [table.live]))
+    cached_on = table.cached.get(build.id, 0)
+    if 2 * cached_on > table.servers:  # most have it, for example the build that was live before
+        return kept_words(cached_on, table.servers)
+    if table.costs.waits_for_pack(build, [table.live], is_live=False):
+        return ""
+    return format_size(table.costs.for_server(build, [table.live]).bytes)
 
 
 def _build(build: Build, table: BuildTable) -> BuildLine:

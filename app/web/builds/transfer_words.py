@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from app.fleet.costs.transfer_costs import TransferCost
 from app.web.frame.formats import format_size
 
 
-def update_words(cost: TransferCost) -> str:
-    """What a server that has the live build fetches: `1.4 MiB`, or "" for the live build itself."""
-    return "" if cost.way == "none" else format_size(cost.bytes)
+def kept_words(cached_on: int, servers: int) -> str:
+    """What servers fetch of a build that these still have: `0 B on 5 of 6`, or `0 B` if all have it."""
+    return format_size(0) if cached_on >= servers else f"{format_size(0)} on {cached_on} of {servers}"
 
 
 def cached_words(cached_on: int, servers: int) -> str:

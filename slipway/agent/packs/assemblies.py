@@ -10,7 +10,7 @@ from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.path_names import BuildKey, parse_build_key
 from slipway.packs.tree_modes import remove_tree
 
-_BLOCK_BYTES = 512  # the unit of st_blocks
+BLOCK_BYTES = 512  # the unit of st_blocks
 
 
 class Assembly:
@@ -22,6 +22,11 @@ class Assembly:
         self.tree = layout.assembling / name
         self.index = layout.assembling / f"{name}.index"
         self.patch = layout.assembling / f"{name}.patch"
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether an earlier attempt has put something in place."""
+        return self.tree.is_dir() and any(self.tree.iterdir())
 
     @property
     def paths(self) -> set[Path]:
@@ -52,7 +57,7 @@ def allocated_bytes(root: Path) -> int:
         for name in names:
             status = Path(folder, name).lstat()
             if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
-                total += status.st_blocks * _BLOCK_BYTES
+                total += status.st_blocks * BLOCK_BYTES
     return total
 
 

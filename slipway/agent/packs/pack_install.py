@@ -19,6 +19,7 @@ from slipway.agent.crash_points import crash_point
 from slipway.agent.fetch_source import PACK, UPDATE, FetchSource
 from slipway.agent.packs.assemblies import Assembly, allocated_bytes, drop_assemblies
 from slipway.agent.packs.fresh_addresses import FreshAddresses
+from slipway.agent.packs.missing_bytes import missing_bytes
 from slipway.agent.packs.pack_objects import PackObjects
 from slipway.agent.packs.pack_offer import PackOffer
 from slipway.agent.packs.pack_progress import PackProgress
@@ -58,8 +59,8 @@ class PackInstall:
     def make(self, task: FetchTask, offer: PackOffer) -> ReadyBuild:
         """Raises ObjectRejected or PackRefused if the pack cannot be used; FetchFailed, DiskFull, FetchCancelled or
         OSError if this attempt failed."""
-        progress = PackProgress(task, self._statuses, self._space)
         assembly = Assembly(self._layout, task.wanted.key, offer.index.reference.sha256)
+        progress = PackProgress(task, self._statuses, self._space, resumed=assembly.is_begun)
         drop_assemblies(self._layout, task.wanted.key, but=assembly)
         with self._source(task, offer, progress) as source:
             try:
@@ -97,6 +98,9 @@ class PackInstall:
         need = self._to_write(index, source) - allocated_bytes(assembly.tree)
         progress.reserve(chunk_bytes(index), max(0, need))
         patch = objects.patch(source, index, offer.index.reference, assembly) if source else None
+        if assembly.is_begun:
+            older, table = source.local.index if source else None, patch.table if patch else None
+            progress.resume(missing_bytes(index, assembly.tree, older, table))
         applied = apply(
             index,
             assembly.tree,

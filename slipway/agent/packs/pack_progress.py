@@ -19,20 +19,29 @@ class PackProgress:
     """The build is `downloading` until all bytes of the transfer have arrived, then `verifying` until all of its
     content is in place. Thread-safe. All counts are in bytes."""
 
-    def __init__(self, task: FetchTask, statuses: BuildStatuses, space: DiskSpace) -> None:
+    def __init__(self, task: FetchTask, statuses: BuildStatuses, space: DiskSpace, *, resumed: bool) -> None:
+        """`resumed`: an earlier attempt has put something in place. The progress is shown once `resume` is called."""
         self._task = task
+        self._resumed = resumed
         self._statuses = statuses
         self._space = space
         self._lock = Lock()
-        self._total = self._received = 0
+        self._source: FetchSource | None = None
+        self._total = self._received = self._kept = 0
         self._content = self._to_write = self._recorded = self._written = self._unchecked = 0
         self._verifying = False
 
     def begin(self, source: FetchSource, total: int) -> None:
         """A transfer of `total` bytes begins."""
-        self._total = total
-        key, attempt = self._task.wanted.key, self._task.attempt
-        self._statuses.set_phase(key, Phase.DOWNLOADING, total, self._received, attempt, source)
+        self._source, self._total = source, total
+        if not self._resumed:
+            self._show()
+
+    def resume(self, missing: int) -> None:
+        """About `missing` bytes are still to be fetched: progress continues where the earlier attempt ended."""
+        self._kept = max(0, self._total - self._received - missing)
+        self._resumed = False
+        self._show()
 
     def reserve(self, content: int, to_write: int) -> None:
         """Reserve space: of `content` bytes in total, `to_write` are written, the others are shared with another build.
@@ -45,9 +54,9 @@ class PackProgress:
         self._task.check()
         with self._lock:
             self._received += count
-            received, verifying = self._received, self._verifying
-        if not verifying:
-            self._statuses.set_progress(self._task.wanted.key, received, transferred=count)
+            done, verifying = self._done, self._verifying
+        if not (verifying or self._resumed):
+            self._statuses.set_progress(self._task.wanted.key, done, transferred=count)
 
     def placed(self, done: int, fetched: int) -> None:
         """`done` bytes of the content are in place; this is recorded in steps. Raises FetchCancelled or DiskFull."""
@@ -72,3 +81,12 @@ class PackProgress:
             self._space.check_floor(self._to_write - written)
         if done >= self._content // 2:
             crash_point("mid-pack")
+
+    @property
+    def _done(self) -> int:
+        """What was kept is an estimate: it alone completes no transfer."""
+        return max(self._received, min(self._kept + self._received, self._total - 1))
+
+    def _show(self) -> None:
+        key, attempt = self._task.wanted.key, self._task.attempt
+        self._statuses.set_phase(key, Phase.DOWNLOADING, self._total, self._done, attempt, self._source)

@@ -89,10 +89,12 @@ def _verify(
                 write(f"{name}: complete ({files} files, {format_size(checked.index.content_bytes)})\n")
                 return ExitCode.OK
             _list(name, checked.problems, write)
-            if not repair:
+            if repair:
+                return _mend(name, check, checked, write)
+            if not checked.verification.is_whole:
                 write(f"{name}: run with --repair to repair it\n")
-                return ExitCode.DAMAGED
-            return _mend(name, check, checked, write)
+            _advise(name, checked, write)
+            return ExitCode.DAMAGED
     except (FileNotFoundError, BuildInUse):
         write(f"{name}: was removed meanwhile\n")
         return ExitCode.OK
@@ -112,8 +114,13 @@ def _mend(name: str, check: BuildCheck, checked: CheckedBuild, write: Write) -> 
         if not checked.problems:
             return ExitCode.OK
         _list(name, checked.problems, write)
-    write(f"{name}: --repair leaves files that are not in the build; remove them yourself\n")
+    _advise(name, checked, write)
     return ExitCode.DAMAGED
+
+
+def _advise(name: str, checked: CheckedBuild, write: Write) -> None:
+    if checked.verification.extra:
+        write(f"{name}: --repair leaves files that are not in the build; remove them yourself\n")
 
 
 def _list(name: str, problems: Problems, write: Write) -> None:

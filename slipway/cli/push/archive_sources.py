@@ -43,7 +43,7 @@ def read_archive(path: Path, options: SourceOptions, on_progress: OnProgress) ->
     """Open and check a tar.gz. Raises CommandError."""
     archive = _open(path, options.rules)
     try:
-        read = read_checked(archive.file, options.rules, on_progress)
+        read = read_checked(archive.file, options.rules, on_progress, size=archive.size)
         archive.sha256, archive.warnings = read.sha256, read.warnings
         archive.require_unchanged()
     except BaseException:
@@ -55,7 +55,7 @@ def read_archive(path: Path, options: SourceOptions, on_progress: OnProgress) ->
 def open_archive(path: Path, rules: ArchiveRules) -> Archive:
     """Open a tar.gz that is checked while it is sent, and check its beginning. Raises CommandError."""
     archive = _open(path, rules)
-    archive.check = BackgroundCheck(archive.read_at, rules)
+    archive.check = BackgroundCheck(archive.read_at, rules, archive.size)
     try:
         archive.require_checked(min(archive.size, _CHECKED_FIRST))
     except BaseException:

@@ -12,34 +12,42 @@ from slipway.client.sizes import format_size
 # Preparing an update of a few hundred megabytes takes some seconds; nobody waits for one of a hundred gigabytes.
 MAX_WAIT_SECONDS = 20.0
 _POLL_SECONDS = 0.5
+# States of packs that could not be made.
+_WITHOUT_PACK = {"no_room", "failed"}
 
 
 class UpdateSize:
-    """`sentence` is "" if servers fetch no update. `facts` are for the last line of `--json`."""
+    """`sentence` is "" if servers fetch nothing yet. `facts` are for the last line of `--json`."""
 
     def __init__(self, platform: PlatformClient, slug: str, build: int) -> None:
-        update, archive_bytes = _prepared_update(platform, slug, build)
-        self.facts: dict[str, Any] = {"update": update}
-        self.sentence = _sentence(update, archive_bytes) if update and update["servers"] else ""
+        found = _with_prepared_update(platform, slug, build)
+        self.facts: dict[str, Any] = {"update": found.get("update"), "pack": found.get("pack")}
+        self.sentence = update_sentence(found) if found else ""
 
 
-def _sentence(update: dict[str, Any], archive_bytes: int) -> str:
+def update_sentence(build: dict[str, Any]) -> str:
+    """What servers fetch for a build, from the platform's answer about it."""
+    update, pack = build.get("update"), build.get("pack")
+    if pack and pack["state"] in _WITHOUT_PACK:
+        return f" Servers fetch the archive, {format_size(int(build['size']))}. {pack['reason']}"
+    if not update or not update["servers"]:
+        return ""
     if update["preparing"]:
         return f" Its update from build {update['from']} is being prepared."
-    fetched, whole = format_size(update["bytes"]), format_size(archive_bytes)
+    fetched, whole = format_size(update["bytes"]), format_size(int(build["size"]))
     return f" Servers with build {update['from']} fetch {fetched} instead of {whole}." if fetched != whole else ""
 
 
-def _prepared_update(platform: PlatformClient, slug: str, build: int) -> tuple[dict[str, Any] | None, int]:
-    """The update and the size of the archive, once the update is prepared or MAX_WAIT_SECONDS have passed. No update if
-    the platform does not answer: the push has succeeded already."""
+def _with_prepared_update(platform: PlatformClient, slug: str, build: int) -> dict[str, Any]:
+    """The build, once its update is prepared or MAX_WAIT_SECONDS have passed. Empty if the platform does not answer:
+    the push has succeeded already."""
     ends = time.monotonic() + MAX_WAIT_SECONDS
     while True:
         try:
-            found = platform.game(slug, f"/builds/{build}")
+            found = dict(platform.game(slug, f"/builds/{build}"))
         except CommandError:
-            return None, 0
+            return {}
         update = found.get("update")
         if not update or not update["preparing"] or time.monotonic() >= ends:
-            return update, int(found["size"])
+            return found
         time.sleep(_POLL_SECONDS)

@@ -11,8 +11,10 @@ from app.accounts.keys import create_key, roll_key
 from app.accounts.partners import partner_named, set_build_quota
 from app.config.settings import settings
 from app.data.extensions import db
+from app.data.models.game import Build
 from app.data.models.partner import ApiKey
 from tests.app.api.calling import Script, body, refused, shape
+from tests.app.fleet.packs import add_pack
 from tests.conftest import CAST, Cast
 from tests.game_archives import game_archive
 
@@ -28,7 +30,14 @@ def test_a_key_reads_what_it_may_do(client: FlaskClient, cast: Cast) -> None:
         "expiresAt": "null",
         "maxArchiveBytes": "int",
         "maxUnpackedBytes": "int",
-        "buildQuota": {"used": "int", "reserved": "int", "limit": "null", "left": "null"},
+        "buildQuota": {
+            "used": "int",
+            "archives": "int",
+            "packs": "int",
+            "reserved": "int",
+            "limit": "null",
+            "left": "null",
+        },
     }
     assert (found["partner"], found["scopes"]) == ("Starlight Studio", ["read", "write", "upload"])
     assert found["maxArchiveBytes"] == settings().max_archive_bytes
@@ -49,8 +58,16 @@ def test_the_quota_counts_what_is_stored_and_what_is_on_its_way(client: FlaskCli
     script.register()
     size = body(script.send(game_archive()))["size"]
     body(script.ask("POST", "/api/partners/games/paper-lanterns/uploads", json={"fileName": "a", "size": 5000}), 201)
+    add_pack(db.session.scalars(select(Build)).one(), pack_bytes=3000, index_bytes=50)
     quota = body(script.ask("GET", KEY))["buildQuota"]
-    assert quota == {"used": size, "reserved": 5000, "limit": 1_000_000, "left": 1_000_000 - size - 5000}
+    assert quota == {
+        "used": size + 3050,
+        "archives": size,
+        "packs": 3050,
+        "reserved": 5000,
+        "limit": 1_000_000,
+        "left": 1_000_000 - size - 8050,
+    }
 
 
 def test_a_rolled_key_reads_when_it_ends(app: Flask, client: FlaskClient, cast: Cast) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.packing.change_table import ChangeFilter, ChangeTable
-from slipway.packs.comparing import Change, ChangeKind
+from slipway.packs.comparing import Change, ChangeKind, Comparison
 
 KINDS = st.sampled_from(ChangeKind)
 
@@ -39,7 +39,7 @@ def size_of(each: Change) -> int:
 def test_pages_hold_every_matching_change_once_and_largest_first(
     found: list[Change], kind: ChangeKind | None, text: str, limit: int
 ) -> None:
-    table = ChangeTable(found)
+    table = ChangeTable(Comparison(found, 0))
     chosen = ChangeFilter(kind, text)
     wanted = [e for e in found if (kind is None or e.kind is kind) and text.lower() in e.path.lower()]
     wanted.sort(key=lambda each: (-size_of(each), each.path))
@@ -59,14 +59,14 @@ def test_pages_hold_every_matching_change_once_and_largest_first(
 def test_a_path_is_found_in_any_case_and_spelling(text: str) -> None:
     """macOS stores the accents of a name as characters of their own (NFD)."""
     paths = ["game/Café/École.rpy", "game/cafe\u0301/e\u0301cole.ogg", "game/script.rpy"]
-    table = ChangeTable([Change(path, ChangeKind.ADDED, None, 1, 1) for path in paths])
+    table = ChangeTable(Comparison([Change(path, ChangeKind.ADDED, None, 1, 1) for path in paths], 1))
     page = table.page(ChangeFilter(text=text), 0, 10)
     assert [each.path for each in page.changes] == sorted(paths[:2])
     assert table.counts("\u0301")[ChangeKind.ADDED] == 0, "nothing contains an accent alone"
 
 
 def test_nothing_changed() -> None:
-    table = ChangeTable([])
+    table = ChangeTable(Comparison([], 0))
     assert (len(table), table.new_bytes, table.page(ChangeFilter(), 0, 10).changes) == (0, 0, [])
     assert table.page(ChangeFilter(), 99, 10).next_position is None
 
@@ -81,7 +81,7 @@ def test_fifty_thousand_changes_take_little_memory_and_time() -> None:
         ]
 
     tracemalloc.start()
-    table = ChangeTable(many())
+    table = ChangeTable(Comparison(many(), 0))
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert kept < 10 * 2**20

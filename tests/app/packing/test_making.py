@@ -44,6 +44,14 @@ def test_a_published_build_waits_for_its_pack_and_gets_it(studio: Studio, agent:
     assert planned(agent, build)["pack"]["bytes"] == pack.pack_bytes
 
 
+def test_padding_at_the_beginning_of_an_archive_is_no_bomb(studio: Studio) -> None:
+    """The ratio of a complete archive of a known size counts, also while it is received and unpacked."""
+    build = studio.publish({"a-padding.bin": bytes(80 * 2**20)} | game_files(media=2**20))
+    make_due_packs()
+    assert build.unpacked_bytes > 50 * build.size
+    ready_pack(build)
+
+
 def test_a_server_installs_exactly_the_files_of_the_archive(
     studio: Studio, agent: FleetAgent, installer: PackInstaller
 ) -> None:

@@ -58,7 +58,8 @@ def test_every_stored_byte_counts_once(studio: Studio) -> None:
     (game,) = usage_by_game(partner())
     assert (game.builds, game.size) == (2, found.used)
     assert (totals().builds_bytes, totals().packs_bytes) == (found.archives, stored)
-    assert {entry.name: entry.builds_bytes for entry in directory()} == {"Starlight Studio": found.used, "Moonbase": 0}
+    listed = {entry.name: (entry.archive_bytes, entry.pack_bytes, entry.builds_bytes) for entry in directory()}
+    assert listed == {"Starlight Studio": (found.archives, found.packs, found.used), "Moonbase": (0, 0, 0)}
 
 
 def test_a_pack_that_is_being_made_is_reserved(studio: Studio) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,6 +139,42 @@ def test_killed_while_an_update_is_made(
     publish(platform, games, packs, 2)
     killed_and_started_again(point, 2, platform, storage, start_process, cache, games, packs, user)
     assert games[0].lies_in(cache / "g1" / "1" / games[0].top_directory), "the older build is as it was"
+
+
+def test_the_progress_of_a_resumed_install_begins_with_what_was_kept(
+    platform: Platform,
+    storage: StorageServer,
+    start_process: StartProcess,
+    cache: Path,
+    games: tuple[Game, Game],
+    packs: tuple[PackedGame, PackedGame],
+    user: str,
+) -> None:
+    packed = packs[0]
+    tree = Assembly(CacheLayout(cache), BuildKey("g1", 1), packed.reference.sha256).tree
+
+    def kept() -> int:
+        return sum(packed.index.chunks.stored[chunk] for chunk in chunks_in_place(packed.index, tree))
+
+    total = packed.index.pack_bytes + len(packed.objects["index"])
+    storage.faults.hold_after = total // 2  # later parts of the pack are not sent
+    publish(platform, games, packs, 1)
+    process = start_process(user=user)
+    wait_for(lambda: kept() > total // 4, "a part of the pack is in place")
+    process.kill()
+    before, boot = kept(), platform.boot
+    start_process(user=user)
+
+    def resumed() -> list[dict[str, Any]]:
+        """What the new process has reported of its download."""
+        reports = [report for report in platform.reports if report["bootId"] != boot]
+        return [row for report in reports for row in report["builds"] if row["phase"] == "downloading"]
+
+    wait_for(lambda: bool(resumed()), "the install continues")
+    rows = resumed()
+    assert all(before * 0.9 <= row["bytesDone"] < row["bytesTotal"] == total for row in rows), (before, rows)
+    storage.go_on.set()
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached", seconds=60)
 
 
 def test_an_ordinary_user_links_unchanged_files_and_evicts_what_is_read_only(

@@ -168,8 +168,36 @@ def test_what_a_game_left_in_the_build_is_noticed_and_never_deleted(top: Path, v
         code, printed = verify(*arguments)
         assert code == ExitCode.DAMAGED
         assert "log.txt: is not in the build" in printed
-    assert "--repair leaves files that are not in the build" in printed
+        assert "--repair leaves files that are not in the build; remove them yourself" in printed
+        assert "run with --repair" not in printed
     assert (top / "log.txt").exists()
+    overwrite(top / IMAGE)
+    printed = verify()[1]
+    assert "run with --repair to repair it" in printed
+    assert "--repair leaves files that are not in the build; remove them yourself" in printed
+
+
+def test_output_that_nobody_can_read(top: Path, cache: Path, user: str) -> None:
+    def printed_to(output: int, **variables: str) -> tuple[int, str]:
+        done = subprocess.run(
+            verify_command(cache, user),
+            cwd=ROOT,
+            env=environment(**variables),
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
+        return done.returncode, done.stderr
+
+    reading, writing = os.pipe()
+    os.close(reading)
+    for unbuffered in ("", "1"):  # it fails at the end, or at the first line
+        assert printed_to(writing, PYTHONUNBUFFERED=unbuffered) == (ExitCode.UNEXPECTED, "")
+    os.close(writing)
+    with Path("/dev/full").open("wb") as full:
+        code, message = printed_to(full.fileno(), PYTHONUNBUFFERED="")
+    assert (code, message) == (ExitCode.UNEXPECTED, "slipway-agent: cannot print: [Errno 28] No space left on device\n")
 
 
 def test_a_build_from_an_archive_is_checked_with_the_index_of_the_plan(
@@ -211,7 +239,7 @@ def test_a_pack_that_is_damaged_too_mends_nothing(
     storage.objects["/packs/g1/1/pack"] = bytes(len(packed.objects["pack"]))
     code, printed = verify("--repair")
     assert code == ExitCode.DAMAGED
-    assert "g1 build 1: not repaired: 1 chunks of the pack are not what the index promises" in printed
+    assert "g1 build 1: not repaired: 1 chunk of the pack is not what the index promises" in printed
 
 
 @pytest.mark.parametrize("point", REPAIR_NAMES)

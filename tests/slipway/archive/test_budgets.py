@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 import zlib
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -50,6 +51,29 @@ def test_a_ratio_beyond_the_limit_is_refused_after_the_grace_amount() -> None:
     zeros = game(file("mygame/zeros", bytes(8 * MIB)))
     assert inspect(zeros).members == 4
     assert_refused(zeros, limits=ArchiveLimits(ratio_grace_bytes=4 * MIB), problem="200 times", remedy="Remove files")
+
+
+def test_the_ratio_is_that_of_the_complete_archive_if_its_size_is_known() -> None:
+    padding, noise = file("mygame/zeros", bytes(80 * MIB)), file("mygame/noise", Random(1).randbytes(MIB))
+    for members in ((padding, noise), (noise, padding)):
+        archive = game(*members)
+        assert inspect(archive, limits=ArchiveLimits(archive_bytes=len(archive))).members == 5
+    assert_refused(game(padding, noise), problem="200 times its size", remedy="Remove files")  # as far as it was read
+
+
+def test_a_bomb_of_a_known_size_is_refused_before_its_end() -> None:
+    inspector = Inspector(ArchiveLimits(archive_bytes=len(bomb())), None)
+    with pytest.raises(ArchiveRejected, match=rf"200 times its size \(\d+ bytes from {len(bomb())}\)"):
+        inspector.feed(bomb()[: len(bomb()) // 2])
+    assert inspector.unpacked_bytes < 250 * MIB
+
+
+def test_a_size_that_was_only_announced_excuses_no_bomb() -> None:
+    """The other limits hold while it streams, and the ratio at its end."""
+    announced = ArchiveLimits(archive_bytes=20 * 2**30)
+    assert_refused(bomb(), limits=announced, problem="200 times its size", remedy="Remove files")
+    small = replace(announced, unpacked_bytes=2**28)
+    assert_refused(bomb(), limits=small, member="mygame/zeros", problem="unpacks to more than", remedy="higher limit")
 
 
 def test_a_declared_size_beyond_the_limit_is_refused_before_its_content() -> None:

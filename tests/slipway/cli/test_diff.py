@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import urllib3
 from sqlalchemy import select
 
+from app.accounts.build_quota import build_quota
+from app.accounts.partners import set_build_quota
 from app.data.extensions import db
 from app.data.models.game import Build
+from app.data.models.partner import Partner
 from app.packing.pack_removal import discard_pack
 from slipway.cli.exit_codes import ExitCode
 from slipway.client.sizes import format_size
 from tests.app.fleet.acting import DISK, HEALTH, SELF
 from tests.app.packing.scenes import archive_of, game_files, ready_pack
 from tests.app.runtime.processes import wait_until
-from tests.app.uploads.raw.live import Gunicorn, World
+from tests.app.uploads.raw.live import STUDIO, Gunicorn, World
 from tests.conftest import bearer
 from tests.slipway.cli.cli_process import Slipway
 
@@ -102,7 +107,23 @@ def test_a_release_says_what_servers_fetch_before_it_is_made(slipway: Slipway, t
     assert "srv-01 has it" in slipway("rollback", 1, "--game", two_builds, "--yes").err
 
 
-def test_a_push_ends_with_the_size_of_the_update(slipway: Slipway, two_builds: str, tmp_path: Path) -> None:
+@contextmanager
+def build_quota_left(world: World, size: int) -> Iterator[None]:
+    """The partner may store so many bytes more."""
+
+    def set_limit(limit: int | None) -> None:
+        set_build_quota(db.session.get_one(Partner, world.partner_id), limit, STUDIO)
+
+    with world.app.app_context():
+        set_limit(build_quota(db.session(), db.session.get_one(Partner, world.partner_id)).used + size)
+    yield
+    with world.app.app_context():
+        set_limit(None)
+
+
+def test_a_push_ends_with_what_servers_fetch(
+    slipway: Slipway, two_builds: str, tmp_path: Path, gunicorn: Gunicorn, world: World
+) -> None:
     third = tmp_path / "3.tar.gz"
     third.write_bytes(archive_of(game_files(scripts=4000)))
     pushed = slipway("push", third, "--game", two_builds, "--release", "--json")
@@ -113,6 +134,16 @@ def test_a_push_ends_with_the_size_of_the_update(slipway: Slipway, two_builds: s
     assert pushed.result["message"] == f"Build 3 is live. Servers with build 1 fetch {sizes}."
     again = slipway("push", third, "--game", two_builds)
     assert again.out == "Nothing changed since build 3. Build 3 is live.\n"
+
+    report_cached(gunicorn, world, two_builds, 1, 3)
+    fourth = tmp_path / "4.tar.gz"
+    fourth.write_bytes(archive_of(game_files(scripts=5000)))
+    size = fourth.stat().st_size
+    with build_quota_left(world, size * 3 // 2):  # room for the archive, but not for its pack
+        pushed = slipway("push", fourth, "--game", two_builds, "--json")
+    reason = pushed.result["pack"]["reason"]
+    assert reason.startswith("The pack of build 4 takes about ")
+    assert pushed.result["message"] == f"Build 4 is live. Servers fetch the archive, {format_size(size)}. {reason}"
 
 
 def test_a_push_of_a_first_build_has_no_update(slipway: Slipway, slug: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway.packs.comparing import Change, ChangeKind, below_top, changes
+from slipway.packs.comparing import Change, ChangeKind, Comparison, below_top, compare
 from slipway.packs.format.index import Chunks, Entries, Generation, Index, Kind
 from slipway.packs.format.index_decoding import decode_own_index
 from slipway.packs.format.index_encoding import encode_index
@@ -22,8 +22,12 @@ from tests.slipway.packs.trees import Tree, noise
 ADDED, REMOVED, CHANGED = ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.CHANGED
 
 
+def compared(folder: Path, old: Tree, new: Tree) -> Comparison:
+    return compare(make_build(folder, old, 1).written.index, make_build(folder, new, 2).written.index)
+
+
 def between(folder: Path, old: Tree, new: Tree) -> list[Change]:
-    return list(changes(make_build(folder, old, 1).written.index, make_build(folder, new, 2).written.index))
+    return compared(folder, old, new).changes
 
 
 def test_files_added_removed_and_changed_with_their_sizes(tmp_path: Path) -> None:
@@ -60,6 +64,36 @@ def test_a_directory_in_the_place_of_a_file(tmp_path: Path) -> None:
     ]
 
 
+def test_a_hard_link_has_the_size_and_content_of_its_file(tmp_path: Path) -> None:
+    old = Tree({"a/first": (b"four", False), "same": (b"x", False)}, hard_links={"b": "a/first", "t": "same"})
+    new = Tree({"b": (b"longer", False), "same": (b"x", False)}, hard_links={"d": "b", "u": "same"})
+
+    found = compared(tmp_path, old, new)
+    assert found.changes == [
+        Change("mygame/a/first", REMOVED, 4, None, 0),
+        Change("mygame/b", CHANGED, 4, 6, 6),  # a hard link became a file
+        Change("mygame/d", ADDED, None, 6, 6),
+        Change("mygame/t", REMOVED, 1, None, 0),
+        Change("mygame/u", ADDED, None, 1, 0),
+    ]
+    assert found.new_bytes == 6
+
+
+def test_below_the_top_directory_a_hard_link_keeps_its_size(tmp_path: Path) -> None:
+    trees = Tree({"a/b-c": (b"four", False)}), Tree({"a/b-c": (b"four", False)}, hard_links={"a/d": "a/b-c"})
+    indexes = [below_top(make_build(tmp_path, tree, number).written.index) for number, tree in enumerate(trees, 1)]
+
+    assert compare(*indexes) == Comparison([Change("a/d", ADDED, None, 4, 0)], 0)
+
+
+def test_new_content_of_several_files_counts_once(tmp_path: Path) -> None:
+    content = noise(500_000)
+    found = compared(tmp_path, Tree({"a": (b"one", False)}), Tree({"a": (content, False), "b": (content, False)}))
+
+    assert [change.new_bytes for change in found.changes] == [500_000, 500_000]
+    assert found.new_bytes == 500_000
+
+
 def test_below_the_top_directory_its_name_does_not_count(tmp_path: Path) -> None:
     tree = Tree({"a": (b"one", False), "b/c": (b"two", True)}, symlinks={"l": "a"}, hard_links={"h": "b/c"})
     indexes = []
@@ -69,11 +103,11 @@ def test_below_the_top_directory_its_name_does_not_count(tmp_path: Path) -> None
         index = build_of(root, tmp_path, number).written.index
         indexes.append(below_top(decode_own_index(encode_index(index))))
 
-    assert list(changes(*indexes)) == []
+    assert compare(*indexes) == Comparison([], 0)
     assert [indexes[1].path(entry) for entry in range(indexes[1].entry_count)] == ["a", "b", "b/c", "h", "l"]
     assert [indexes[1].target(entry) for entry in (3, 4)] == ["b/c", "a"]
     changed = make_build(tmp_path, Tree({"a": (b"other", False)}), 3).written.index
-    assert [change.path for change in changes(indexes[1], below_top(changed))] == ["a", "b/c", "h", "l"]
+    assert [change.path for change in compare(indexes[1], below_top(changed)).changes] == ["a", "b/c", "h", "l"]
 
 
 def test_an_index_of_our_own_is_refused_only_for_its_form(tmp_path: Path) -> None:
@@ -111,7 +145,7 @@ def test_changes_are_those_of_a_comparison_by_hand(
 def test_two_hundred_thousand_files_are_no_trouble() -> None:
     old, new = many_files(b"a", 200_000), many_files(b"b", 200_000)
     started = time.thread_time()
-    found = list(changes(old, new))
+    found = compare(old, new).changes
 
     assert len(found) == 2000
     assert time.thread_time() - started < 30

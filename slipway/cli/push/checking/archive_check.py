@@ -45,9 +45,13 @@ class ArchiveRules:
 class ArchiveCheck:
     """Inspects an archive that is given in pieces: `feed()` them in order, then `finish()`."""
 
-    def __init__(self, rules: ArchiveRules) -> None:
-        # A slow machine may take longer than the platform allows itself.
-        limits = ArchiveLimits(unpacked_bytes=rules.max_unpacked_bytes, processing_seconds=math.inf)
+    def __init__(self, rules: ArchiveRules, size: int | None = None) -> None:
+        """`size` of the archive in bytes, if it is known. Otherwise its ratio is checked at its end."""
+        limits = ArchiveLimits(
+            unpacked_bytes=rules.max_unpacked_bytes,
+            archive_bytes=rules.max_archive_bytes if size is None else size,
+            processing_seconds=math.inf,  # a slow machine may take longer than the platform allows itself
+        )
         self._inspector = Inspector(limits, rules.launcher)
         self._rules = rules
         self._size = 0

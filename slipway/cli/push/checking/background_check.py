@@ -14,10 +14,10 @@ class _Stopped(Exception):
 
 
 class BackgroundCheck:
-    """`read_at(offset, size)` reads the archive; it must be thread-safe. So are all methods. Call `stop()` at the
-    end."""
+    """`read_at(offset, size)` reads the archive of `size` bytes; it must be thread-safe. So are all methods. Call
+    `stop()` at the end."""
 
-    def __init__(self, read_at: Callable[[int, int], bytes], rules: ArchiveRules) -> None:
+    def __init__(self, read_at: Callable[[int, int], bytes], rules: ArchiveRules, size: int) -> None:
         self._read_at = read_at
         self._changed = threading.Condition()
         self._checked_bytes = 0
@@ -25,7 +25,7 @@ class BackgroundCheck:
         self._problem: Exception | None = None
         self._stopped = False
         # A daemon thread: after Ctrl-C it must not delay the exit of the program.
-        self._thread = threading.Thread(target=self._run, args=(rules,), name="archive-check", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(rules, size), name="archive-check", daemon=True)
         self._thread.start()
 
     @property
@@ -56,10 +56,10 @@ class BackgroundCheck:
         self._stopped = True
         self._thread.join()
 
-    def _run(self, rules: ArchiveRules) -> None:
+    def _run(self, rules: ArchiveRules, size: int) -> None:
         result, problem = None, None
         try:
-            result = read_checked(_Sequential(self._read_at), rules, self._advance)
+            result = read_checked(_Sequential(self._read_at), rules, self._advance, size=size)
         except Exception as error:  # raised again where somebody waits
             problem = error
         with self._changed:

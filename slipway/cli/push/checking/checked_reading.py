@@ -31,10 +31,16 @@ class Source(Protocol):
 
 
 def read_checked(
-    source: Source, rules: ArchiveRules, on_progress: Callable[[int], None], copy_to: IO[bytes] | None = None
+    source: Source,
+    rules: ArchiveRules,
+    on_progress: Callable[[int], None],
+    *,
+    size: int | None = None,
+    copy_to: IO[bytes] | None = None,
 ) -> CheckedBytes:
-    """Read a tar.gz to its end. `on_progress` receives the bytes that were checked so far. Raises CommandError."""
-    check, digest, done = ArchiveCheck(rules), hashlib.sha256(), 0
+    """Read a tar.gz of `size` bytes, or of an unknown size, to its end. `on_progress` receives the bytes that were
+    checked so far. Raises CommandError."""
+    check, digest, done = ArchiveCheck(rules, size), hashlib.sha256(), 0
     # Hashing and decompressing each take a core.
     with ThreadPoolExecutor(1) as hashing:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -19,11 +20,12 @@ from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.base import now
-from app.data.models.game import Game
+from app.data.models.game import Build, Game
 from app.data.models.partner import ApiKey, Member, Partner
 from app.data.models.server import PlaySession, Server
 from app.maintenance.build_sweep import sweep
 from app.refusals import NotFound, Unauthorized
+from tests.app.fleet.packs import add_pack
 from tests.app.runtime.commands.conftest import Shell
 from tests.conftest import CAST, GAME, Cast, bearer
 from tests.game_archives import game_archive
@@ -163,7 +165,15 @@ def test_quotas_are_shown_and_set(shell: Shell, cast: Cast, client: FlaskClient)
     client.put(upload, data=archive, headers=key | {"Content-Type": "application/gzip"})
 
     (before,) = listed(shell, "quota", "show", "starlight studio")
-    assert before["buildBytes"] >= len(archive)
+    assert (before["archiveBytes"], before["packBytes"]) == (len(archive), 0)
+    add_pack(db.session.scalars(select(Build)).one(), pack_bytes=1_000_000, index_bytes=500)
+    (packed,) = listed(shell, "quota", "show", "starlight studio")
+    assert packed["packBytes"] == 1_000_500
+    assert packed["buildBytes"] == packed["archiveBytes"] + packed["packBytes"]
+    table = shell.run("quota", "show", "starlight studio").stdout
+    assert re.search(r"ARCHIVES, BYTES  +PACKS, BYTES  +BUILDS IN ALL  +QUOTA", table)
+    assert f"{len(archive):,}  " in table
+    assert " 1,000,500 " in table
     assert before["buildQuotaBytes"] is None
     assert before["imageBytes"] == 0
 

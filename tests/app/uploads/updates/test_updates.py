@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
+from random import Random
 
 from flask import Flask
 
@@ -39,6 +40,12 @@ def test_the_archive_is_the_same_when_it_is_made_twice(app: Flask, sender: Sende
     assert (first["unchanged"], second["unchanged"]) == (False, True)
     assert len(builds()) == 2
     assert is_clean()
+
+
+def test_padding_before_other_files_is_no_bomb(app: Flask, sender: Sender, base: PackedBase) -> None:
+    """As in an archive: the ratio of all of it counts."""
+    file = base.update_file(a_padding=bytes(80 * MIB), noise=Random(1).randbytes(MIB))
+    assert sender.published(file, base=base.number)["phase"] == "done"
 
 
 def test_a_large_archive_is_written_in_parts(app: Flask, sender: Sender, tmp_path: Path) -> None:

@@ -52,6 +52,19 @@ def test_a_build_says_what_it_is_and_where(owner: Visitor, garden: str) -> None:
     assert "Save the note" in text
 
 
+def test_a_build_that_most_servers_keep_costs_them_nothing(owner: Visitor, garden: str) -> None:
+    def update(number: int) -> str:
+        (line,) = [line for line in rows(owner.get(f"{PAGE}/builds").text) if line.startswith(f"Build {number} ")]
+        return line.split(" GiB ", 1)[1].split(" Cached on ")[0]
+
+    assert update(3) == "0 B on 5 of 6"
+    change_pack(built(garden, 3), state="making")
+    assert update(3) == "0 B on 5 of 6", "whatever becomes of its pack"
+    scenes.servers_report()
+    change_pack(built(garden, 3), state="waiting")
+    assert update(3) == "0 B"
+
+
 def test_the_state_of_a_builds_pack_is_shown_in_the_list_and_on_its_page(owner: Visitor, garden: str) -> None:
     build = built(garden, 5)
     change_pack(build, state="making", bytes_done=4, bytes_total=10)

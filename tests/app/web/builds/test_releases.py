@@ -47,7 +47,7 @@ def test_the_page_offers_what_is_ready_and_the_way_back(owner: Visitor, garden: 
     assert rows(page)[0].startswith("Build 5 Ready 6.7 GiB 6.7 GiB — CI"), "it has no pack"
     assert rows(page)[1].startswith("Build 4 Live since")
     assert "6.7 GiB — Cached on 1 of 6 Mira Okafor" in rows(page)[1], "nothing to fetch for the live build"
-    assert rows(page)[2].startswith("Build 3 Ready, was live 6.6 GiB 6.6 GiB Cached on 5 of 6")
+    assert rows(page)[2].startswith("Build 3 Ready, was live 6.6 GiB 0 B on 5 of 6 Cached on 5 of 6")
 
 
 def head_actions(page: str) -> list[tuple[str, str]]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.fleet.costs.transfer_costs import TransferCost
-from app.web.builds.transfer_words import cached_words, sent_words, source_words, update_words
+from app.web.builds.transfer_words import cached_words, kept_words, sent_words, source_words
 from app.web.frame.formats import NO_BREAK_SPACE
 
 
@@ -23,16 +22,9 @@ def test_how_the_bytes_of_a_copy_came(source: str | None, build: int | None, fal
     assert source_words(source, build, fallback) == words
 
 
-@pytest.mark.parametrize(
-    ("cost", "words"),
-    [
-        (TransferCost("update", 1_400_000, 13), "1.3 MiB"),
-        (TransferCost("archive", 7_200_000_000), "6.7 GiB"),
-        (TransferCost("none", 0), ""),
-    ],
-)
-def test_what_servers_with_the_live_build_fetch(cost: TransferCost, words: str) -> None:
-    assert update_words(cost).replace(NO_BREAK_SPACE, " ") == words
+def test_what_servers_fetch_of_a_build_that_most_still_have() -> None:
+    words = [kept_words(cached_on, 6).replace(NO_BREAK_SPACE, " ") for cached_on in (5, 6)]
+    assert words == ["0 B on 5 of 6", "0 B"]
 
 
 def test_on_how_many_servers_a_build_is_cached() -> None:

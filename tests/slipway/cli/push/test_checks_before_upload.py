@@ -99,6 +99,13 @@ def test_a_folder_that_breaks_a_rule(
     assert "tar czf" not in message  # the folder is packed by the command
 
 
+def test_a_sparse_file_before_the_others_is_no_bomb(slipway: Slipway, slug: str, tmp_path: Path) -> None:
+    folder = game_folder(tmp_path, 2 * MIB)
+    with (folder / "a-save.bin").open("wb") as file:
+        file.truncate(80 * MIB)
+    assert slipway("push", folder, slug, "--no-release").code == ExitCode.OK
+
+
 def test_a_targz_that_breaks_a_rule_gets_the_platforms_message(
     slipway: Slipway, slug: str, line: StorageLine, tmp_path: Path
 ) -> None:

@@ -24,7 +24,7 @@ def reader(archive: bytes) -> Callable[[int, int], bytes]:
 
 
 def test_the_result_is_that_of_reading_it_before() -> None:
-    check = BackgroundCheck(reader(ARCHIVE), RULES)
+    check = BackgroundCheck(reader(ARCHIVE), RULES, len(ARCHIVE))
     assert check.result().sha256 == hashlib.sha256(ARCHIVE).hexdigest()
     assert check.result_so_far == check.result()
     check.wait_for(len(ARCHIVE))
@@ -39,7 +39,7 @@ def test_no_byte_counts_as_checked_before_it_was_read() -> None:
             assert go_on.wait(60)
         return ARCHIVE[offset : offset + size]
 
-    check = BackgroundCheck(slow, RULES)
+    check = BackgroundCheck(slow, RULES, len(ARCHIVE))
     check.wait_for(MIB)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(check.wait_for, MIB + 1)
@@ -51,7 +51,7 @@ def test_no_byte_counts_as_checked_before_it_was_read() -> None:
 
 
 def test_a_refusal_reaches_those_that_send_earlier_bytes() -> None:
-    check = BackgroundCheck(reader(ARCHIVE), ArchiveRules("other.sh", 100 * MIB, 100 * MIB))
+    check = BackgroundCheck(reader(ARCHIVE), ArchiveRules("other.sh", 100 * MIB, 100 * MIB), len(ARCHIVE))
     with pytest.raises(CommandError, match=r"other\.sh is not in the archive"):
         check.result()
     with pytest.raises(CommandError, match=r"other\.sh is not in the archive"):
@@ -64,13 +64,13 @@ def test_a_file_that_cannot_be_read_is_no_result() -> None:
     def broken(offset: int, size: int) -> bytes:
         raise OSError(5, "Input/output error")
 
-    check = BackgroundCheck(broken, RULES)
+    check = BackgroundCheck(broken, RULES, MIB)
     with pytest.raises(OSError, match="Input/output error"):
         check.result()
     check.stop()
 
 
 def test_it_ends_when_it_is_stopped() -> None:
-    check = BackgroundCheck(lambda offset, size: bytes(size), RULES)  # without an end, if it were an archive
+    check = BackgroundCheck(lambda offset, size: bytes(size), RULES, MIB)  # without an end, if it were an archive
     check.stop()
     assert check.result_so_far is None
