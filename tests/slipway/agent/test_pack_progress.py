@@ -58,7 +58,7 @@ def test_chunks_are_recorded_in_steps_and_all_of_them_in_the_end(
     task: FetchTask, statuses: BuildStatuses, space: CountedSpace, chunk_bytes: int, chunks: int, most: int
 ) -> None:
     content = chunks * chunk_bytes
-    progress = PackProgress(task, statuses, space)
+    progress = PackProgress(task, statuses, space, resumed=False)
     progress.begin(FetchSource(PACK), content)
     progress.reserve(content, content)
     progress.received(content)
@@ -71,7 +71,7 @@ def test_chunks_are_recorded_in_steps_and_all_of_them_in_the_end(
 
 
 def test_a_cancelled_task_places_no_further_step(task: FetchTask, statuses: BuildStatuses, space: CountedSpace) -> None:
-    progress = PackProgress(task, statuses, space)
+    progress = PackProgress(task, statuses, space, resumed=False)
     progress.reserve(100, 100)
     task.cancelled.set()
     with pytest.raises(FetchCancelled):
