@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from app.data.cursors import decode_cursor, encode_cursor, unknown_cursor
-from app.data.database import free_connection
+from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack
@@ -21,7 +21,7 @@ from app.limits.slots import Owner
 from app.packing.change_table import ChangeFilter, ChangePage, ChangeTable
 from app.packing.pack_reading import read_own_index
 from app.packing.pack_removal import discard_index
-from app.packing.pack_requests import request_list
+from app.packing.pack_requests import request_list, suspect_packs
 from app.refusals import Conflict, NotFound, Unavailable
 from app.storage.objects import ObjectMissing
 from app.topics.queue import enqueue
@@ -149,8 +149,12 @@ def _requested(missing: Sequence[Build], packs: Mapping[str, BuildPack]) -> Conf
         if pack is None or pack.state not in {"waiting", "making"}:
             request_list(build.id)
             enqueue("make_packs", build.id)
-    names = " and ".join(str(build.number) for build in missing)
-    lists = f"list of files of build {names} is" if len(missing) == 1 else f"lists of files of builds {names} are"
+    return _preparing(missing)
+
+
+def _preparing(builds: Sequence[Build]) -> Conflict:
+    names = " and ".join(str(build.number) for build in builds)
+    lists = f"list of files of build {names} is" if len(builds) == 1 else f"lists of files of builds {names} are"
     return Conflict(f"The {lists} being made. Try again in a minute.", INDEX_PREPARING)
 
 
@@ -173,9 +177,15 @@ def _index_of(build: Build, pack: BuildPack) -> Index:
     try:
         return below_top(read_own_index(pack))
     except (ObjectMissing, IndexRefused) as why:
-        log.warning("the list of files of build %s is damaged and is made again: %s", build.id, why)
-        discard_index(pack)
-        raise _requested([build], {}) from None
+        log.warning("the list of files of build %s cannot be read: %s", build.id, why)
+        if pack.state != "ready":
+            discard_index(pack)
+            raise _requested([build], {}) from None
+        with writing() as session:  # whoever reads a page discards no pack: a worker looks at all of it
+            suspect_packs(session, [build.id])
+        free_connection()
+        enqueue("make_packs", build.id)
+        raise _preparing([build]) from None
 
 
 class _TableCache:
