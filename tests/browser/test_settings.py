@@ -239,6 +239,17 @@ def test_the_theme_changes_in_place(sign_in: SignIn, cast: Cast, complaints: lis
     assert complaints == []
 
 
+def test_folded_filters_and_the_menu_of_a_phone_can_be_tapped(partner: Partner, sign_in: SignIn, cast: Cast) -> None:
+    page = sign_in(cast.starlight.owner)
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto("/settings/activity")
+    page.get_by_text("Filters and order").click()
+    page.get_by_role("link", name="Releases", exact=True).click()
+    expect(page.get_by_role("link", name="Releases", exact=True)).to_have_attribute("aria-current", "true")
+    page.locator(".small-menu > summary").click()
+    expect(page.locator(".small-menu").get_by_role("link", name="Members")).to_be_visible()
+
+
 def test_everything_can_be_done_without_a_script(
     chromium: Browser, site: LiveServer, partner: Partner, cast: Cast, complaints: list[str]
 ) -> None:

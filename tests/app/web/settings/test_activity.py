@@ -196,7 +196,7 @@ def test_a_time_that_ends_now_is_in_the_address_unless_days_are(owner: Visitor, 
 
 def test_filters_are_folded_until_one_is_in_use(owner: Visitor, cast: Cast) -> None:
     scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide")
-    fold = re.compile(r'<details class="fold"( open)?>.*?</details>', re.DOTALL)
+    fold = re.compile(r'<details class="filter-fold"( open)?>.*?</details>', re.DOTALL)
     for page in (PAGE, "/games/low-tide/activity"):
         for query, is_open in (("", False), ("?q=key", False), ("?kind=builds", True), ("?from=2026-11-01", True)):
             found = fold.search(owner.get(page + query).text)
