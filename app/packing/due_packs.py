@@ -42,7 +42,7 @@ def is_needed() -> ColumnElement[bool]:
 
 def due_packs() -> Sequence[str]:
     """Ids of the builds whose packs or lists can be made now, the most urgent first: live builds, then the newest
-    ones."""
+    ones, then lists that nobody but a reader waits for."""
     return _wanted(or_(BuildPack.build_id.is_(None), is_due()))
 
 
@@ -79,7 +79,11 @@ def _wanted(condition: ColumnElement[bool]) -> Sequence[str]:
         .join(Game, Build.game_id == Game.id)
         .outerjoin(BuildPack, BuildPack.build_id == Build.id)
         .where(is_wanted(), condition)
-        .order_by((Build.id == Game.released_build_id).desc(), Build.created_at.desc())
+        .order_by(
+            (Build.id == func.coalesce(Game.released_build_id, "")).desc(),
+            is_needed().desc(),
+            Build.created_at.desc(),
+        )
     ).all()
     free_connection()
     return found

@@ -86,7 +86,7 @@ def claim_pack(build_id: str, *, again: bool = False) -> PackClaim | None:
             if found is None:
                 return None
             build, needed_by_servers = found
-            partner = session.get_one(Partner, build.game.partner_id, with_for_update=True)
+            partner = session.get_one(Partner, build.game.partner_id, with_for_update={"key_share": True})
             row = _lock_due(session, build, again=again)
             if row is None or not (needed_by_servers or row.list_requested):  # its list was made meanwhile
                 return None
@@ -143,7 +143,7 @@ def cover_pack(claim: PackClaim, size: int) -> int:
     BeyondQuota."""
     try:
         with writing() as session:
-            partner = session.get_one(Partner, claim.build.game.partner_id, with_for_update=True)
+            partner = session.get_one(Partner, claim.build.game.partner_id, with_for_update={"key_share": True})
             row = _lock_own(session, claim)
             if row is None or size <= row.pack_bytes:  # the heartbeat sees that the claim is lost
                 return size if row is None else row.pack_bytes

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.data.database import in_batches
 from app.data.models.pack import HAS_INDEX, BuildPack, PackUpdate
+from app.storage.bucket import bucket
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,14 @@ def objects_of_pack(pack: BuildPack) -> list[NamedObject]:
     """Those of a ready pack, without its updates; without a pack, the list of files that is kept."""
     packs = [NamedObject(pack.pack_key, pack.pack_bytes)] if pack.state == "ready" else []
     return packs + ([NamedObject(pack.index_key, pack.index_bytes)] if pack.has_index else [])
+
+
+def are_stored(objects: Sequence[NamedObject]) -> bool:
+    """Whether storage lists each of these with its size. It is asked by listing: an answer 404 to a single request may
+    come from a proxy, or from storage without its disk. Raises StorageError."""
+    folders = {found.key.rpartition("/")[0] for found in objects}
+    sizes = {found.key: found.size for folder in folders for found in bucket().objects(f"{folder}/")}
+    return all(sizes.get(found.key) == found.size for found in objects)
 
 
 def objects_of_update(update: PackUpdate) -> list[NamedObject]:

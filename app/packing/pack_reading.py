@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from app.config.settings import settings
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack
-from app.storage.bucket import ObjectGone, bucket
+from app.packing.pack_objects import NamedObject, are_stored, objects_of_pack
+from app.storage.bucket import ObjectGone, StorageError, bucket
 from app.storage.object_source import ObjectSource
 from app.storage.objects import ObjectMissing, open_object
 from slipway.archive.archive_limits import ArchiveLimits
@@ -25,6 +26,7 @@ from slipway.packs.making.build_writing import OlderBuild
 from slipway.packs.transfer_plan import ranges_of
 
 log = logging.getLogger(__name__)
+MAX_READINGS = 3  # of a chunk, before it is taken for damaged: it may have been damaged on its way
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,27 @@ def read_index(pack: BuildPack, build: Build) -> StoredIndex:
 
 
 def read_own_index(pack: BuildPack) -> Index:
-    """As `read_index`, in a third of the time, for programs that only show paths and write no files."""
+    """The index of a pack or a kept list of files, in a third of the time, for programs that only show paths and write
+    no files. Raises ObjectMissing, other StorageErrors, and IndexRefused."""
     return decode_own_index(_read_table(pack))
 
 
 def _read_table(pack: BuildPack) -> bytes:
+    """Callers discard what is lost or damaged, so a single bad answer is no proof: a missing index is looked for in the
+    list of objects, and a wrong one is read again. Raises as `read_own_index`."""
+    try:
+        return _read_table_once(pack)
+    except (ObjectMissing, IndexRefused) as why:
+        if not are_stored([NamedObject(pack.index_key, pack.index_bytes)]):
+            raise
+        log.warning("an index is stored, and is read again: %s", why)
+    try:
+        return _read_table_once(pack)
+    except ObjectMissing as why:
+        raise StorageError("reading an object that it lists") from why
+
+
+def _read_table_once(pack: BuildPack) -> bytes:
     with closing(open_object(pack.index_key)) as stored:
         frame = b"".join(stored.pieces())
     return decompress_index(frame, IndexReference(pack.index_sha256 or "", pack.index_size))
@@ -63,32 +81,39 @@ def limits_for(build: Build) -> ArchiveLimits:
 
 def is_intact(pack: BuildPack, build: Build, check: Check) -> bool:
     """Whether the index of a ready pack is what the row promises, and each chunk what the index promises. Reads all of
-    it, in bounded memory; hold no database connection meanwhile. `check` is called for each chunk and may raise. Raises
-    StorageError when storage does not answer."""
+    it, in bounded memory, and what is wrong again; hold no database connection meanwhile. `check` is called for each
+    chunk and may raise. Raises StorageError when storage does not answer."""
+    if not are_stored(objects_of_pack(pack)):
+        return False
     try:
         index = read_index(pack, build).index
-        missing = bytearray(b"\1") * index.chunk_count
+    except (ObjectMissing, IndexRefused):
+        return False
+    missing = bytearray(b"\1") * index.chunk_count
 
-        def arrived(chunk: int, _: memoryview) -> None:
-            check()
-            missing[chunk] = 0
+    def arrived(chunk: int, _: memoryview) -> None:
+        check()
+        missing[chunk] = 0
 
-        fetcher = RangeFetcher(index, ObjectSource(bucket(), pack.pack_key), lambda _: None)
+    fetcher = RangeFetcher(index, ObjectSource(bucket(), pack.pack_key), lambda _: None)
+    for _ in range(MAX_READINGS):
         for found in list(ranges_of(index, missing)):
             fetcher.fetch(found, lambda _: True, arrived)
-    except (ObjectMissing, ObjectGone, IndexRefused):
-        return False
     return not any(missing)
 
 
 class StoredChunks:
-    """The chunks of a pack in the bucket, as ChunkContent. A lost pack has no chunks: patches do without them.
+    """The chunks of a pack in the bucket, as ChunkContent. A pack that is lost or cut off has no chunks: patches do
+    without them.
 
     `cancelled` is called before each chunk, because making a patch takes a while.
     """
 
-    def __init__(self, index: Index, key: str, cancelled: Callable[[], bool]) -> None:
-        self._content = PackContent(index, ObjectSource(bucket(), key))
+    def __init__(self, index: Index, pack: BuildPack, cancelled: Callable[[], bool]) -> None:
+        """Raises StorageError."""
+        # Reading behind the end would look like storage that does not answer, and never end.
+        self._is_whole = are_stored([NamedObject(pack.pack_key, pack.pack_bytes)])
+        self._content = PackContent(index, ObjectSource(bucket(), pack.pack_key))
         self._cancelled = cancelled
 
     def read(self, chunk: int) -> memoryview | None:
@@ -96,7 +121,7 @@ class StoredChunks:
         if self._cancelled():
             raise TransferCancelled("making the patch was cancelled")
         try:
-            return self._content.read(chunk)
+            return self._content.read(chunk) if self._is_whole else None
         except ObjectGone:
             log.warning("a pack is gone from storage; `flask check` lists it")
             return None
@@ -105,4 +130,4 @@ class StoredChunks:
 def older_build(pack: BuildPack, build: Build, cancelled: Callable[[], bool]) -> OlderBuild:
     """A ready pack as the older build of another. Raises as `read_index`."""
     stored = read_index(pack, build)
-    return OlderBuild(stored.index, stored.encoded, StoredChunks(stored.index, pack.pack_key, cancelled))
+    return OlderBuild(stored.index, stored.encoded, StoredChunks(stored.index, pack, cancelled))

@@ -53,7 +53,9 @@ def request_list(build_id: str) -> None:
     # A pack for which the quota has no room: the list needs none.
     without_list = and_(BuildPack.state.in_(["listed", "no_room"]), BuildPack.list_folder.is_(None))
     with writing() as session:
-        if session.scalar(select(Build.id).where(Build.id == build_id).with_for_update()) is None:
+        # As the foreign key does. FOR UPDATE would deadlock with a claim that adds the row at the same time.
+        exists = select(Build.id).where(Build.id == build_id).with_for_update(read=True, key_share=True)
+        if session.scalar(exists) is None:
             return  # deleted meanwhile
         row = insert_on_conflict(session, BuildPack).values(build_id=build_id, touched_at=now(), **requested)
         session.execute(

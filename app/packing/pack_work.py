@@ -33,10 +33,12 @@ log = logging.getLogger(__name__)
 
 def make_due_packs() -> None:
     """Make updates and packs until none is due, storage does not answer, or the process stops. Updates come first: they
-    take seconds. Then packs are checked that servers could not use. A build that is published meanwhile is the next,
-    however many older ones wait."""
+    take seconds. Packs that servers could not use are checked in turn with the making of others: reports of servers can
+    delay no pack by more than one check. A build that is published meanwhile is the next, however many older ones
+    wait."""
     remove_abandoned(settings())
     skipped: set[object] = set()  # another worker has it now, or it cannot be made now
+    checked_last = False
     while not shutdown.stopping.is_set():
         pair = next((found for found in due_updates() if found not in skipped), None)
         if pair is not None:
@@ -45,14 +47,15 @@ def make_due_packs() -> None:
                 return
             continue
         suspect = next((found for found in suspected_packs() if ("check", found) not in skipped), None)
-        if suspect is not None:
-            skipped.add(("check", suspect))
-            if not _check_pack(suspect):
-                return
-            continue
         build_id = next((found for found in due_packs() if found not in skipped), None)
+        if suspect is not None and not (checked_last and build_id):
+            skipped.add(("check", suspect))
+            checked_last = True
+            _check_pack(suspect)  # if it is continued later, others need not wait for that
+            continue
         if build_id is None:
             return
+        checked_last = False
         outcome = make_pack(build_id)
         if outcome is Outcome.LATER:
             return

@@ -58,8 +58,8 @@ def make_update(build_id: str, from_build_id: str, *, cancelled: Cancelled, with
     new_pack, old_pack = packs[build_id][0], packs[from_build_id][0]
     patch = None
     if with_patch:
-        new_chunks = StoredChunks(new.index, new_pack.pack_key, cancelled)
-        old_chunks = StoredChunks(old.index, old_pack.pack_key, cancelled)
+        new_chunks = StoredChunks(new.index, new_pack, cancelled)
+        old_chunks = StoredChunks(old.index, old_pack, cancelled)
         older = OlderBuild(old.index, old.encoded, old_chunks)
         patch = make_patch_from_chunks(new_chunks, new.index, new.encoded, older, check)
     objects = UpdateObjects(compress_index(new.encoded, old.encoded, check), patch)

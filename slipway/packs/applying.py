@@ -35,7 +35,7 @@ would only take turns, and storage needs less time for longer ones."""
 
 _BATCH_BYTES = 16 * 2**20
 _ENTRIES_PER_TASK = 512
-_MAX_PACKED_ZEROS = 100  # what a chunk of them takes in the pack, at most
+MAX_PACKED_ZEROS = 200  # what a chunk of them takes in the pack, at most
 _ATTEMPTS = 3
 
 Progress = Callable[[int, int], None]
@@ -267,7 +267,7 @@ class _Applying:
 
     def _may_be_zeros(self, chunk: int) -> bool:
         """Zeros take almost nothing in a pack."""
-        return self._index.chunks.stored[chunk] <= _MAX_PACKED_ZEROS
+        return self._index.chunks.stored[chunk] <= MAX_PACKED_ZEROS
 
     def _arrived(self, chunk: int, content: memoryview, source: str | None) -> None:
         self._box.mine().placer.place(chunk, content)

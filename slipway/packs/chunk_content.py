@@ -76,7 +76,7 @@ class PackContent:
 
     def __init__(self, index: Index, pack: RangeSource) -> None:
         self._index, self._pack = index, pack
-        self._buffer = memoryview(bytearray(max(_MAX_AHEAD, *index.chunks.stored, 0)))
+        self._buffer = memoryview(bytearray(max(_MAX_AHEAD, max(index.chunks.stored, default=0))))
         self._start = self._end = 0  # of the part of the pack that is in the buffer
         self._ahead = _MIN_AHEAD
         self._unpacker = ChunkUnpacker()

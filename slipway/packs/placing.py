@@ -63,10 +63,10 @@ class Placer:
         entry, offset = self._places.first(chunk)
         try:
             descriptor = self._opened(entry)
-            # Reading and hashing the zeros of a hole would mostly only take time.
-            if not may_be_hole and os.lseek(descriptor, offset, os.SEEK_DATA) > offset:
-                return False
-        except OSError:  # ENXIO behind the last data
+        except OSError:
+            return False
+        # Reading and hashing the zeros of a hole would mostly only take time.
+        if not may_be_hole and _is_hole(descriptor, offset, 1):
             return False
         return read_at(descriptor, view, offset) == len(view)
 
@@ -97,10 +97,9 @@ def _is_zeros(content: memoryview) -> bool:
 
 
 def _is_hole(descriptor: int, offset: int, length: int) -> bool:
-    """Whether nothing was written to this part of a file, or it is behind the file's end."""
+    """Whether nothing was written to this part of a file, or it is behind the file's end. False where the file system
+    does not tell."""
     try:
         return os.lseek(descriptor, offset, os.SEEK_DATA) >= offset + length
     except OSError as error:
-        if error.errno == errno.ENXIO:  # no data from there on
-            return True
-        raise
+        return error.errno == errno.ENXIO  # no data from there on

@@ -101,8 +101,6 @@ def update_replicas(
             _reset_absent(row, at)
     changed = [row for row in rows.values() if session.is_modified(row)]  # before a query writes them
     refused = {row.build_id for row in changed if row.fallback and row.fallback != refused_before[row.id]}
-    if refused:
-        suspect_packs(session, refused)
     record_attempts(session, changed, before, {row.id for row in complete}, at)
     held = {key: b for key, b in reported.items() if key not in rows and (b.phase in HOLDING or b.bytes_done)}
     for key, row in adopt(session, server, held).items():
@@ -117,6 +115,8 @@ def update_replicas(
     record_arrived(session, server.id, by_game, at)
     count_copies(session, complete, list(rows.values()))
     record_cached_everywhere(session, {game_id for game_id, _ in found.becoming_cached}, at)
+    if refused:
+        suspect_packs(session, refused)  # last: whoever waits for a pack's row may hold what comes before
     return _out_of_line(session, server, list(rows.values()))
 
 

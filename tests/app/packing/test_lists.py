@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.accounts.build_quota import build_quota
 from app.catalog.build_list import find_build
@@ -16,11 +19,12 @@ from app.catalog.releasing import release
 from app.catalog.retention import delete_build
 from app.data.database import free_connection, writing
 from app.data.extensions import db
+from app.data.models.base import now
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack
 from app.data.models.partner import Partner
 from app.maintenance.build_sweep import check, sweep
-from app.packing import pack_making
+from app.packing import pack_making, pack_reading
 from app.packing.due_packs import NEWEST_PACKED, due_packs
 from app.packing.pack_claims import claim_pack, free_claim
 from app.packing.pack_removal import discard_pack, free_packs
@@ -28,6 +32,7 @@ from app.packing.pack_requests import request_list
 from app.packing.pack_states import pack_states
 from app.packing.pack_work import make_due_packs, make_unready_packs
 from app.storage.bucket import bucket
+from app.storage.objects import ObjectMissing, OpenObject
 from tests.app.api.calling import GAMES, Script
 from tests.app.fleet.acting import STUDIO
 from tests.app.packing.scenes import Studio, game_files, pack_objects_stored, pack_of, ready_pack
@@ -251,3 +256,54 @@ def test_a_list_of_a_build_that_is_deleted_meanwhile_is_not_requested(studio: St
     request_list(build_id)
     assert due_packs() == []
     assert old_builds
+
+
+@sqlite_only
+def test_packs_for_servers_are_made_before_lists(studio: Studio, old_builds: list[Build]) -> None:
+    first, newest = old_builds[0], studio.publish(game_files(scripts=9, media=1000), release=False)
+    without_pack(first)
+    request_list(first.id)
+    with writing() as session:
+        session.execute(update(Build).where(Build.id == first.id).values(created_at=now() + timedelta(days=1)))
+    assert due_packs() == [newest.id, first.id]
+
+
+def test_a_request_waits_for_nobody_who_only_refers_to_the_build(app: Flask, old_builds: list[Build]) -> None:
+    """Whoever adds the row of the pack meanwhile waits for the request: both would wait for each other."""
+    first = old_builds[0]
+    without_pack(first)
+    if db.engine.dialect.name == "sqlite":
+        request_list(first.id)
+    else:
+        with db.engine.connect() as other:
+            other.execute(select(Build.id).where(Build.id == first.id).with_for_update(read=True, key_share=True))
+            with ThreadPoolExecutor(1) as pool:
+                done = pool.submit(_in_app, app, lambda: request_list(first.id))
+                try:
+                    done.result(timeout=30)
+                finally:
+                    other.rollback()
+    assert due_packs() == [first.id]
+
+
+def _in_app(app: Flask, call: Callable[[], None]) -> None:
+    with app.app_context():
+        call()
+
+
+@sqlite_only
+def test_a_comparison_discards_no_list_that_storage_only_fails_to_send(
+    script: Script, old_builds: list[Build], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep(NOW)
+    kept = listed(old_builds[0]).index_key
+
+    def missing(*_: Any) -> OpenObject:
+        raise ObjectMissing("reading an object that is not there")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pack_reading, "open_object", missing)
+        answer = script.ask("GET", f"{GAMES}/paper-lanterns/builds/2/changes", query_string={"against": 1})
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert listed(old_builds[0]).index_key == kept
+    assert ask(script, 2, 1) == ("", ["game/script.rpy"])

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from slipway.packs.applying import MAX_PACKED_ZEROS
+from slipway.packs.format.pack_format import MAX_CHUNK_BYTES
 from slipway.packs.local_reuse import Reuse
+from slipway.packs.making.chunk_packing import ChunkPacker
 from tests.slipway.packs.builds import Build, BytesSource, go_on, install, make_build
 from tests.slipway.packs.trees import Tree, noise, standing
 
@@ -73,3 +78,22 @@ def test_zeros_replace_what_an_ended_attempt_left(builds: tuple[Build, Build], t
         file.write(b"left over" * 1000)
     go_on(builds[0], into)
     assert standing(into) == standing(builds[0].root)
+
+
+def test_a_file_system_that_tells_nothing_of_holes(
+    builds: tuple[Build, Build], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(descriptor: int, offset: int, whence: int) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "lseek", refused)
+    into = tmp_path / "first"
+    install(builds[0], into)
+    assert standing(into) == standing(builds[0].root)
+    source = BytesSource(builds[0].pack)
+    go_on(builds[0], into, source)
+    assert source.ranges == [], "what is in place is kept there too"
+
+
+def test_the_largest_chunk_of_zeros_is_known_as_one() -> None:
+    assert len(ChunkPacker().pack(memoryview(bytes(MAX_CHUNK_BYTES)))) <= MAX_PACKED_ZEROS
