@@ -49,7 +49,7 @@ def test_an_older_build_is_released_and_the_way_back_is_one_click(
     expect(page.locator("#game-state")).to_contain_text("Live: build 3")
     expect(page.locator("tr#b3")).to_contain_text("Live since")
     effort.assert_documented("Roll back to an older build", page)
-    toast.get_by_role("link", name="Release 4").click()
+    toast.get_by_role("link", name="Release build 4 again").click()
     page.get_by_role("button", name="Release build 4 to 6 servers").click()
     expect(page.locator("#game-state")).to_contain_text("Live: build 4")
     assert page.evaluate("window.sameDocument")
