@@ -36,8 +36,11 @@ def is_needed() -> ColumnElement[bool]:
         Server.retired_at.is_(None),
     )
     newest = Build.number >= Game.next_build_number - NEWEST_PACKED
-    live = Build.id == func.coalesce(Game.released_build_id, "")  # never NULL, so that it can be negated
-    return and_(Game.deleted_at.is_(None), or_(live, newest, on_server))
+    return and_(Game.deleted_at.is_(None), or_(_is_live(), newest, on_server))
+
+
+def _is_live() -> ColumnElement[bool]:
+    return Build.id == func.coalesce(Game.released_build_id, "")  # never NULL: it is negated, and orders
 
 
 def due_packs() -> Sequence[str]:
@@ -79,11 +82,7 @@ def _wanted(condition: ColumnElement[bool]) -> Sequence[str]:
         .join(Game, Build.game_id == Game.id)
         .outerjoin(BuildPack, BuildPack.build_id == Build.id)
         .where(is_wanted(), condition)
-        .order_by(
-            (Build.id == func.coalesce(Game.released_build_id, "")).desc(),
-            is_needed().desc(),
-            Build.created_at.desc(),
-        )
+        .order_by(_is_live().desc(), is_needed().desc(), Build.created_at.desc())
     ).all()
     free_connection()
     return found

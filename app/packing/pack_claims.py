@@ -222,12 +222,10 @@ def finish(claim: PackClaim, made: BuildPack, updates: Sequence[PackUpdate]) -> 
             row.list_folder, row.list_requested, row.makings_begun = claim.folder, False, 0
         else:
             _end(row, "ready", None)
-            row.folder, row.list_folder = claim.folder, None
+            row.folder, row.list_folder, row.needed_bytes = claim.folder, None, 0
         row.pack_bytes, row.index_bytes = made.pack_bytes, made.index_bytes
         row.index_sha256, row.index_size = made.index_sha256, made.index_size
         row.bytes_done, row.made_at = row.bytes_total, now()
-        if not claim.list_only:
-            row.needed_bytes = 0
         added = add_updates(session, updates)
         announce(*topics_of(session, row.build_id))
         crash_point("in-pack-publish")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import or_, select
@@ -45,6 +45,11 @@ def are_stored(objects: Sequence[NamedObject]) -> bool:
     come from a proxy, or from storage without its disk. Raises StorageError."""
     folders = {found.key.rpartition("/")[0] for found in objects}
     sizes = {found.key: found.size for folder in folders for found in bucket().objects(f"{folder}/")}
+    return are_among(objects, sizes)
+
+
+def are_among(objects: Sequence[NamedObject], sizes: Mapping[str, int]) -> bool:
+    """Whether each of these is in a list of objects (key -> bytes), with its size."""
     return all(sizes.get(found.key) == found.size for found in objects)
 
 

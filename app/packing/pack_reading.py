@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from sqlalchemy import select
+
 from app.config.settings import settings
+from app.data.database import free_connection
+from app.data.extensions import db
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack
 from app.packing.pack_objects import NamedObject, are_stored, objects_of_pack
@@ -35,6 +39,17 @@ class StoredIndex:
 
     index: Index
     encoded: bytes
+
+
+def stored_packs(build_ids: Sequence[str]) -> dict[str, tuple[BuildPack, Build]]:
+    """The ready packs of these builds, by build id, to be read without a database connection."""
+    rows = db.session.execute(
+        select(BuildPack, Build)
+        .join(Build, BuildPack.build_id == Build.id)
+        .where(BuildPack.build_id.in_(build_ids), BuildPack.state == "ready")
+    ).all()
+    free_connection()
+    return {pack.build_id: (pack, build) for pack, build in rows}
 
 
 def read_index(pack: BuildPack, build: Build) -> StoredIndex:

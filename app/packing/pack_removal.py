@@ -13,7 +13,7 @@ from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.pack import HAS_INDEX, BuildPack, PackUpdate
 from app.packing.due_packs import is_needed
-from app.packing.pack_objects import NamedObject, objects_of_pack, objects_of_update, pack_objects
+from app.packing.pack_objects import NamedObject, are_among, objects_of_pack, objects_of_update, pack_objects
 from app.packing.pack_topics import topics_of
 from app.process.crash_points import crash_point
 from app.refusals import Refusal
@@ -66,17 +66,13 @@ def discard_incomplete(game_ids: Sequence[str] | None) -> None:
     rows = db.session.scalars(packs.options(selectinload(BuildPack.updates))).all()
     free_connection()
     sizes = {found.key: found.size for found in bucket().objects("packs/")}  # after the rows: none is missing yet
-
-    def is_complete(objects: Sequence[NamedObject]) -> bool:
-        return all(sizes.get(found.key) == found.size for found in objects)
-
     for pack in rows:
-        if not is_complete(objects_of_pack(pack)):
+        if not are_among(objects_of_pack(pack), sizes):
             log.warning("the pack of %s is not complete in storage and is made again", pack.build_id)
             discard_index(pack)
             continue
         for update in pack.updates:
-            if not is_complete(objects_of_update(update)):
+            if not are_among(objects_of_update(update), sizes):
                 log.warning("the update to %s is not complete in storage and is made again", pack.build_id)
                 _discard_update(update)
 
@@ -84,10 +80,12 @@ def discard_incomplete(game_ids: Sequence[str] | None) -> None:
 def discard_index(pack: BuildPack) -> None:
     """Discard an index that is lost or damaged, with its pack if there is one. A list of files that was kept without a
     pack is made again when somebody asks."""
-    discard_pack(pack)
+    if pack.state == "ready":
+        discard_pack(pack)
+        return
     with writing() as session:
         row = session.get(BuildPack, pack.build_id, with_for_update=True, populate_existing=True)
-        if row is not None and pack.list_folder is not None and row.list_folder == pack.list_folder:
+        if row is not None and row.list_folder == pack.list_folder:
             row.list_folder, row.index_bytes = None, 0
     free_connection()
 

@@ -17,7 +17,7 @@ from app.data.database import announce, free_connection, insert_on_conflict, wri
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build
-from app.data.models.pack import BuildPack
+from app.data.models.pack import IS_FOR_SERVERS, BuildPack
 from app.packing.pack_topics import topics_of
 
 PAUSE_BETWEEN_CHECKS = timedelta(hours=1)
@@ -32,10 +32,9 @@ def request_pack(session: Session, build: Build) -> None:
 def await_pack(session: Session, build: Build, released_at: datetime) -> None:
     """The build is live from now on: let servers wait for its pack. Inside writing()."""
     request_pack(session, build)
-    only_listed = or_(BuildPack.state == "listed", and_(BuildPack.state != "making", BuildPack.list_requested))
     session.execute(
         update(BuildPack)
-        .where(BuildPack.build_id == build.id, only_listed)
+        .where(BuildPack.build_id == build.id, ~IS_FOR_SERVERS, BuildPack.state != "making")
         .values(state="waiting", list_requested=False, makings_begun=0, reason=None)
     )
     until = released_at + timedelta(seconds=settings().pack_wait)

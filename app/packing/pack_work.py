@@ -19,7 +19,7 @@ from app.data.models.pack import BuildPack, PackUpdate
 from app.data.models.partner import Partner
 from app.packing.due_packs import due_packs, ready_packs, suspected_packs, unready_packs
 from app.packing.pack_making import Outcome, make_pack
-from app.packing.pack_reading import is_intact
+from app.packing.pack_reading import is_intact, stored_packs
 from app.packing.pack_removal import discard_incomplete, discard_pack
 from app.packing.update_making import make_update
 from app.packing.update_rows import due_updates
@@ -81,12 +81,10 @@ def _make_update(build_id: str, from_build_id: str) -> bool:
 
 def _check_pack(build_id: str) -> bool:
     """Read all of a ready pack, and discard it if it is damaged: then it is due again. False: to be continued later."""
-    query = select(BuildPack, Build).join(Build, BuildPack.build_id == Build.id)
-    row = db.session.execute(query.where(BuildPack.build_id == build_id, BuildPack.state == "ready")).first()
-    free_connection()
-    if row is None:
+    found = stored_packs([build_id])
+    if not found:
         return True
-    pack, build = row
+    pack, build = found[build_id]
 
     def check() -> None:
         if shutdown.stopping.is_set():

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import select
-
 from app.data.database import announce, free_connection, writing
-from app.data.extensions import db
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack, PackUpdate
-from app.packing.pack_reading import StoredChunks, StoredIndex, read_index
+from app.packing.pack_reading import StoredChunks, StoredIndex, read_index, stored_packs
 from app.packing.pack_removal import discard_pack
 from app.packing.pack_topics import topics_of
 from app.packing.pack_writing import store
@@ -48,7 +45,7 @@ def make_update(build_id: str, from_build_id: str, *, cancelled: Cancelled, with
         if cancelled():
             raise TransferCancelled("making the update was cancelled")
 
-    packs = _ready_packs([build_id, from_build_id])
+    packs = stored_packs([build_id, from_build_id])
     if len(packs) < 2:
         return False
     indexes = {key: _read_or_discard(pack, build) for key, (pack, build) in packs.items()}
@@ -71,16 +68,6 @@ def make_update(build_id: str, from_build_id: str, *, cancelled: Cancelled, with
                 announce(*topics_of(session, build_id))
         free_connection()
     return True
-
-
-def _ready_packs(build_ids: Sequence[str]) -> dict[str, tuple[BuildPack, Build]]:
-    rows = db.session.execute(
-        select(BuildPack, Build)
-        .join(Build, BuildPack.build_id == Build.id)
-        .where(BuildPack.build_id.in_(build_ids), BuildPack.state == "ready")
-    ).all()
-    free_connection()
-    return {pack.build_id: (pack, build) for pack, build in rows}
 
 
 def _read_or_discard(pack: BuildPack, build: Build) -> StoredIndex | None:

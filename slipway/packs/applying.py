@@ -25,7 +25,7 @@ from slipway.packs.patch_applying import apply_record
 from slipway.packs.placing import TargetFiles
 from slipway.packs.range_sources import RangeSource
 from slipway.packs.staging import finish_directories, finish_files, make_directories, make_links, unfinished_files
-from slipway.packs.thread_tools import ToolBox
+from slipway.packs.thread_tools import ToolBox, Tools
 from slipway.packs.transfer_plan import ChunkRange, join_ranges, plan_transfer, ranges_of
 
 THREADS = 4
@@ -195,7 +195,7 @@ class _Applying:
                 if content is None:
                     self._add("damaged_old", self._index.length(chunk))
                 else:
-                    self._arrived(chunk, content, "reused")
+                    self._arrived(tools, chunk, content, "reused")
 
     def _patching(self, tasks: ParallelTasks) -> Iterator[Task]:
         """One task, so that only one record's bytes are held at a time."""
@@ -203,16 +203,16 @@ class _Applying:
             yield partial(self._apply_patch, self._patch, tasks)
 
     def _apply_patch(self, patch: PatchObject, tasks: ParallelTasks) -> None:
-        content = self._box.mine().old_content
+        tools = self._box.mine()
         for record in patch.table.records:
             tasks.check()
             apply_record(
                 record,
                 patch.encoded,
                 self._index,
-                content,
+                tools.old_content,
                 self._is_missing,
-                lambda chunk, view: self._arrived(chunk, view, "patched"),
+                lambda chunk, view: self._arrived(tools, chunk, view, "patched"),
             )
 
     def _fetches(self, ranges: Sequence[ChunkRange], tasks: ParallelTasks) -> Iterator[Task]:
@@ -223,8 +223,7 @@ class _Applying:
 
         def arrived(chunk: int, content: memoryview) -> None:
             tasks.check()
-            tools.placer.place(chunk, content)
-            self._count(chunk, None)
+            self._arrived(tools, chunk, content, None)
 
         tasks.check()
         tools.fetcher.fetch(found, self._is_missing, arrived)
@@ -269,8 +268,8 @@ class _Applying:
         """Zeros take almost nothing in a pack."""
         return self._index.chunks.stored[chunk] <= MAX_PACKED_ZEROS
 
-    def _arrived(self, chunk: int, content: memoryview, source: str | None) -> None:
-        self._box.mine().placer.place(chunk, content)
+    def _arrived(self, tools: Tools, chunk: int, content: memoryview, source: str | None) -> None:
+        tools.placer.place(chunk, content)
         self._count(chunk, source)
 
     def _count(self, chunk: int, source: str | None) -> None:

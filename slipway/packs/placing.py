@@ -14,15 +14,13 @@ from slipway.packs.tree_files import TreeFiles, read_at, write_at
 
 _PRIVATE = 0o600  # until the build is whole
 
-PathOf = Callable[[int], str]
-
 
 @dataclass(frozen=True)
 class TargetFiles:
     """What is known of the entries that are files. `path_of`: below the directory. `is_written`: whether it is filled
     at all. `is_begun`: whether it was there before, from an earlier attempt or as a clone of an older build's file."""
 
-    path_of: PathOf
+    path_of: Callable[[int], str]
     size: Callable[[int], int]
     is_written: Callable[[int], bool]
     is_begun: Callable[[int], bool]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from slipway.closing_context import ClosingContext
-from slipway.disk_errors import error_at
+from slipway.disk_errors import name_path
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -39,8 +39,11 @@ class TreeFiles(ClosingContext):
     @contextmanager
     def place(self, path: str) -> Iterator[tuple[int, str]]:
         """`directory_of(path)`, for calls whose errors are to name the complete path."""
-        with error_at(self._root / path):
+        try:
             yield self.directory_of(path)
+        except OSError as error:
+            name_path(error, self._root / path)
+            raise
 
     def directory_of(self, path: str) -> tuple[int, str]:
         """The open directory that holds `path`, and its name there. The descriptor is lent until the next call."""

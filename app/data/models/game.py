@@ -99,9 +99,8 @@ class Build(Base):
     warnings: Mapped[list[str]] = mapped_column(default=list)
     file_name: Mapped[str | None] = mapped_column(String(255))
     note: Mapped[str | None] = mapped_column(Text)
-    version_label: Mapped[str | None] = mapped_column(
-        String(MAX_VERSION_LABEL)
-    )  # the studio's own name for it, such as "1.4.2"
+    # The studio's own name for it, such as "1.4.2".
+    version_label: Mapped[str | None] = mapped_column(String(MAX_VERSION_LABEL))
     sent_by: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(default=now)
     first_released_at: Mapped[datetime | None]

@@ -72,9 +72,8 @@ def log_context(address: ListAddress, kinds: KindFilters, found: HistoryPage, **
 
 def _who_words(address: ListAddress, found: HistoryPage) -> str:
     """The person or key that the log is narrowed to, as its rows name it."""
-    return (
-        next((entry.actor_text.text for entry in found.entries), address.value("who")) if address.value("who") else ""
-    )
+    who = address.value("who")
+    return next((entry.actor_text.text for entry in found.entries), who) if who else ""
 
 
 def _active_filters(

@@ -10,7 +10,7 @@ from app.fleet.active_servers import SERVERS_PER_PAGE, places_on_page
 from app.fleet.release_preview import ReleasePreview, ServerPreview
 from app.web.builds.build_rows import release_action, way_back_label
 from app.web.builds.build_words import build_name
-from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size, lower_first
 from app.web.lists.list_address import ListAddress
 from app.web.lists.numbered_pages import NumberedPage
 from app.web.servers.server_pages import server_page
@@ -135,11 +135,7 @@ def _change_words(found: ReleasePreview, live: int) -> str:
 
 def _way_back(number: int, live: int) -> str:
     """How the `live` build becomes live again after a release of build `number`, in the words of its button."""
-    return f"You can {_lowered(way_back_label(live, number))} later: servers that still have it download nothing."
-
-
-def _lowered(words: str) -> str:
-    return f"{words[0].lower()}{words[1:]}"
+    return f"You can {lower_first(way_back_label(live, number))} later: servers that still have it download nothing."
 
 
 def _server(server: ServerPreview, build: Build, live: int | None) -> ServerWords:

@@ -15,7 +15,7 @@ from app.fleet.rollout_states import Cell
 from app.web.builds import build_words
 from app.web.builds.attempt_rows import attempt_rows
 from app.web.builds.transfer_words import source_words
-from app.web.frame.formats import Moment, Phrase, counted, format_part, format_rate
+from app.web.frame.formats import Moment, Phrase, counted, format_part, format_rate, upper_first
 from app.web.live.live_parts import Part, render_part
 
 _TONES = {"failed": "bad", "retrying": "warn"}
@@ -60,7 +60,7 @@ def _facts(game: Game, cell: Cell) -> list[tuple[str, Phrase]]:
     if cell.state == "removed":
         facts += _removal_facts(game, cell)
     if cell.state == "queued" and (waiting := build_words.waits_for(cell)):
-        facts.append(("Waiting", (f"{waiting[0].upper()}{waiting[1:]}",)))
+        facts.append(("Waiting", (upper_first(waiting),)))
     if cell.since:
         facts.append(("State since", (Moment(cell.since, "moment"),)))
     facts.append(("Last report", (Moment(cell.reported_at, "moment"),) if cell.reported_at else ("Never",)))

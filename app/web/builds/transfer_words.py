@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.web.frame.formats import format_size
+from app.web.frame.formats import format_size, lower_first
 
 
 def kept_words(cached_on: int, servers: int) -> str:
@@ -18,7 +18,7 @@ def cached_words(cached_on: int, servers: int) -> str:
 def source_words(source: str | None, from_build: int | None, fallback: str | None) -> str:
     """How the bytes of a copy come to a server: `Update from build 13`, or `The archive, because …`."""
     if fallback:
-        return f"The archive, because {fallback[0].lower()}{fallback[1:]}"
+        return f"The archive, because {lower_first(fallback)}"
     if source == "update":
         return f"Update from build {from_build}"
     return {"pack": "The pack", "archive": "The archive"}.get(source or "", "")

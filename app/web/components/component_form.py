@@ -26,6 +26,7 @@ from app.web.components.side_picker import flash_first_side
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.dialogs import in_dialog
 from app.web.frame.edit_form import EditForm
+from app.web.frame.formats import upper_first
 from app.web.frame.forms import FORM_REFUSALS, one_line, select_choices, show_refusal, summary_title
 from app.web.games.game_header import header_context
 
@@ -154,7 +155,7 @@ def _in_words(refusal: Refusal) -> Refusal:
     """The refusal without the API's name of the field, which has another name in the form."""
     fields = getattr(refusal, "fields", {})
     why = fields.get("parentExternalKey")
-    return InvalidRequest(f"{why[0].upper()}{why[1:]}", fields) if why else refusal
+    return InvalidRequest(upper_first(why), fields) if why else refusal
 
 
 def _form(game: Game, **filled: Any) -> ComponentForm:

@@ -115,6 +115,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def upper_first(words: str) -> str:
+    """As the beginning of a sentence; the other letters stay as they are."""
+    return f"{words[0].upper()}{words[1:]}"
+
+
+def lower_first(words: str) -> str:
+    """As a part of a sentence; the other letters stay as they are."""
+    return f"{words[0].lower()}{words[1:]}"
+
+
 def some_names(names: Sequence[str], total: int) -> str:
     """`srv-01, srv-02, srv-03`, or `srv-01, … srv-08 and 492 more`: at most MAX_NAMES of `total`."""
     shown, more = ", ".join(names[:MAX_NAMES]), total - min(len(names), MAX_NAMES)

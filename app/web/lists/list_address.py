@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from flask import request
 
+from app.web.frame.formats import lower_first
 from app.web.frame.query_parameters import query_number
 from app.web.lists.filter_links import FilterLink
 
@@ -145,8 +146,7 @@ def _requested(name: str, longest: int = MAX_VALUE_LENGTH) -> str:
 
 def order_words(sort: str, orders: Orders) -> str:
     """An order inside a sentence: `worst first`. `sort`: "" for the default."""
-    words = orders[sort or next(iter(orders))]
-    return f"{words[0].lower()}{words[1:]}"
+    return lower_first(orders[sort or next(iter(orders))])
 
 
 def quoted(text: str) -> str:

@@ -9,7 +9,16 @@ from app.fleet.server_builds import ServerBuild
 from app.images.shown_images import ShownImage
 from app.web.builds.build_words import STATES, short_reason
 from app.web.builds.transfer_words import source_words
-from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, format_part, format_rate, format_size, percent
+from app.web.frame.formats import (
+    NO_BREAK_SPACE,
+    Moment,
+    Phrase,
+    format_part,
+    format_rate,
+    format_size,
+    percent,
+    upper_first,
+)
 from app.web.frame.image_tags import Picture, game_thumbnail
 
 
@@ -62,7 +71,7 @@ def _second(held: ServerBuild) -> str:
     if held.state == "failed":  # its state has the reason
         reason = reason.partition(":")[2].strip()
     if held.state in {"retrying", "failed"} and reason:
-        return f"{reason[0].upper()}{reason[1:]}"
+        return upper_first(reason)
     return source_words(held.source, held.source_build, held.fallback) if held.fallback else ""
 
 

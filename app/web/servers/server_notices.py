@@ -8,7 +8,7 @@ from app.fleet.overviews.fleet_overview import FleetServer
 from app.fleet.overviews.partner_overview import PartnerServer
 from app.fleet.overviews.server_totals import Failure, Tally
 from app.web.builds.build_words import short_reason
-from app.web.frame.formats import Moment, Phrase, counted, format_duration, format_rate, format_size
+from app.web.frame.formats import Moment, Phrase, counted, format_duration, format_rate, format_size, upper_first
 
 IDLE = "Nothing is being downloaded: its agent has not begun, or an update is being prepared."
 OTHERS_FIRST = "Builds of other games are sent first."
@@ -62,7 +62,7 @@ def failure_notice(failure: Failure, advice: str, action: str = "", *, paused: b
     else:
         body.append("It retries automatically, at increasing intervals.")
     tone, icon = ("warn", "retrying") if failure.retrying else ("bad", "failed")
-    title = f"{reason[0].upper()}{reason[1:]}: build {failure.build} of {failure.game}"
+    title = f"{upper_first(reason)}: build {failure.build} of {failure.game}"
     return Notice(tone, icon, (title,), tuple(body), action)
 
 

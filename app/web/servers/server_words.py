@@ -13,7 +13,7 @@ from app.fleet.overviews.fleet_overview import FleetServer
 from app.fleet.overviews.partner_overview import PartnerServer
 from app.fleet.overviews.server_totals import Failure, cached_live_builds
 from app.web.builds.build_words import Count, short_reason
-from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, upper_first
 
 # state -> icon
 STATE_ICONS = {
@@ -140,7 +140,7 @@ def _fleet_words(server: FleetServer, state: str, began_at: datetime | None) -> 
     since = Moment(began_at, "since") if began_at else None
     if state in {"failed", "retrying"} and server.failure:
         reason = short_reason(server.failure.reason) or "failed"
-        found = _failing(server.failure, reason[0].upper() + reason[1:], paused=server.paused_at is not None)
+        found = _failing(server.failure, upper_first(reason), paused=server.paused_at is not None)
         return (*found, " since ", since) if since and state == "failed" else found
     if state == "no_contact" and since:
         return ("No contact since ", since)
